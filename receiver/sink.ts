@@ -1,0 +1,41 @@
+/** What every sink of a receiver is told, in order. Implementations live in `sinks/`. */
+
+/** One step of the ordered stream. */
+export type Released =
+  | {
+      kind: 'payload';
+      /** What the datagram carried, without its framing. A view, valid during the call. */
+      payload: Buffer;
+      /** Counts from the first datagram received of this epoch; never wraps. */
+      index: number;
+      /** Media clock of the framing in 90 kHz ticks, unwrapped; `undefined` for framings without one. */
+      timestampTicks: number | undefined;
+      /** When it arrived, monotonic milliseconds. */
+      arrivedAt: number;
+      /** The sender said that its clock jumps here (RTP marker, RFC 2250), or the clock was seen to jump. */
+      discontinuity: boolean;
+    }
+  | {
+      /** `count` datagrams from `first` on were given up. */
+      kind: 'gap';
+      first: number;
+      count: number;
+    }
+  | {
+      /** The sender started anew: indexes count from 0 again. */
+      kind: 'restart';
+      epoch: number;
+    }
+  | {
+      /** Nothing follows. `proven`: the sender named its last index, so a missing tail was counted. */
+      kind: 'end';
+      proven: boolean;
+    };
+
+/** Takes the ordered stream somewhere: a file, a pipe, a page. A shell. */
+export interface Sink {
+  /** Never throws and never waits: a slow disk or page is the sink's own affair. */
+  push(released: Released, now: number): void;
+  /** Finishes what it holds: flushes, closes. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,29 @@
+/** What every source of a programme offers to the sender. Implementations live in `sources/`. */
+
+/** What is known of a source before its first byte. */
+export interface SourceDescription {
+  /** What people call it: the file's name, `test pattern`, `standard input`. */
+  name: string;
+  /** One line for people: `1080p25 H.264 + AAC`; empty when not known. */
+  media: string;
+  /** Bytes of the whole programme as it will be sent, when known. */
+  totalBytes?: number;
+  /** Media time of one pass in milliseconds, when known. */
+  durationMs?: number;
+  /** True when bytes come as they are made (camera, pipe): nothing lies ahead of now. */
+  live: boolean;
+  /** What a careful user should be told, a sentence each: `the last packet is cut (148 bytes) and is not sent`. */
+  notes: string[];
+}
+
+/** A programme as runs of bytes. A shell: it may read files and run children. */
+export interface Source extends AsyncDisposable {
+  /** Grows while the source is read: `notes` gets what shows up on the way. */
+  readonly description: SourceDescription;
+  /**
+   * The next run of bytes, `undefined` at the end. For TS sources whole 188-byte packets, the first byte 0x47.
+   * The run belongs to the caller. Rejects with a `LancastError` (E201–E208) when the source fails.
+   */
+  read(): Promise<Buffer | undefined>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,131 @@
+/**
+ * The operating system's UDP, as the rest of lancast sees it.
+ *
+ * `udp-dgram.ts` implements it on `node:dgram`; a native engine is a second implementation of the same interface and
+ * runs under the same test table. All times are monotonic milliseconds (`transport/clock.ts`).
+ */
+import type { Endpoint } from '../wire/address.ts';
+
+/** The network card a socket uses, and the reason it was chosen (`transport/interfaces.ts`). */
+export interface ChosenInterface {
+  /** The card's name, such as `eth0`. */
+  name: string;
+  /** The card's own address in the family that is used. */
+  address: string;
+  /** 4 or 6. */
+  family: 4 | 6;
+  /** One phrase for people: `asked for by --iface`, `the route to 239.255.13.16`, `the only card that is up` … */
+  reason: string;
+}
+
+/**
+ * Takes one datagram that arrived.
+ *
+ * `data` and `source` are valid during the call only: whoever keeps one past it copies it.
+ */
+export type ArrivalSink = (data: Buffer, arrivedAt: number, source: Endpoint) => void;
+
+/** Options of a paced sending socket. */
+export interface DepartureOptions {
+  /** Each datagram goes to every one of these; several are for unicast to several receivers. */
+  destinations: readonly Endpoint[];
+  /** The card to send from. */
+  via: ChosenInterface;
+  /** Multicast hops or unicast TTL, 1 to 255. */
+  ttl: number;
+  /** Allow broadcast destinations. Default false. */
+  broadcast?: boolean;
+  /** Everything due within one quantum leaves together, in milliseconds: 0 or 0.5 to 10. Default: the engine's. */
+  quantumMs?: number;
+}
+
+/** Counters of a departure queue since it was opened. */
+export interface DepartureStats {
+  /** Datagrams handed to the kernel, counted once per destination. */
+  sent: number;
+  /** Payload bytes handed to the kernel. */
+  sentBytes: number;
+  /** Sends the kernel refused, such as a full buffer or an unreachable peer. Never fatal by themselves. */
+  failed: number;
+  /** Most milliseconds a datagram left after its due time. */
+  latestMs: number;
+}
+
+/** Sends datagrams at their due times. */
+export interface DepartureQueue extends AsyncDisposable {
+  readonly stats: Readonly<DepartureStats>;
+  /** Datagrams pushed and not yet handed to the kernel. */
+  readonly queued: number;
+  /**
+   * Queues one datagram. `dueAt` never lies before that of the datagram pushed before. The queue owns `datagram` until it
+   * has left: the caller does not write into it again.
+   */
+  push(datagram: Buffer, dueAt: number): void;
+  /** Resolves when everything pushed so far has left; rejects with a `LancastError` when the socket cannot send at all. */
+  drained(): Promise<void>;
+  /** Drops what is still queued and closes the socket. */
+  close(): Promise<void>;
+}
+
+/** Options of a receiving socket. */
+export interface ArrivalOptions {
+  /** The group to join or the local address to listen on; the port. `0.0.0.0` and `::` listen on every card. */
+  address: Endpoint;
+  /** The card to join on. */
+  via: ChosenInterface;
+  /** Source-specific multicast: accept only these senders. Empty or absent: any. */
+  sources?: readonly string[];
+  /** Kernel buffer to ask for, bytes. Default 4 MiB; what was granted stands in the stats. */
+  receiveBufferBytes?: number;
+}
+
+/** Counters of an arrival queue since it was opened. */
+export interface ArrivalStats {
+  received: number;
+  receivedBytes: number;
+  /** Datagrams the kernel dropped because our buffer was full; `undefined` when this engine cannot tell. */
+  kernelDrops: number | undefined;
+  /** The kernel's receive buffer in bytes as it was really granted. */
+  receiveBufferBytes: number;
+  /** How often the group was joined again because the card had gone away. */
+  rejoined: number;
+}
+
+/** Receives datagrams into the sink it was opened with. */
+export interface ArrivalQueue extends AsyncDisposable {
+  readonly stats: Readonly<ArrivalStats>;
+  /** The address and port the socket is bound to. */
+  readonly local: Endpoint;
+  close(): Promise<void>;
+}
+
+/** Options of a socket for feedback: sends unpaced, receives what is sent back. */
+export interface ExchangeOptions {
+  via: ChosenInterface;
+  /** Multicast hops or unicast TTL, 1 to 255. */
+  ttl: number;
+  /** Local port; default 0, an ephemeral one. */
+  port?: number;
+  broadcast?: boolean;
+}
+
+/** A small two-way socket for RTCP: few datagrams, no pacing. */
+export interface Exchange extends AsyncDisposable {
+  readonly local: Endpoint;
+  /** Sends at once. Failures are counted, never thrown. */
+  send(datagram: Buffer, to: Endpoint): void;
+  /** Datagrams that could not be sent. */
+  readonly failed: number;
+  close(): Promise<void>;
+}
+
+/** One implementation of UDP. */
+export interface UdpEngine {
+  readonly kind: 'javascript' | 'native';
+  /** Opens a paced sending socket. Throws `LancastError` E102, E103, E106, E109, E115. */
+  openDeparture(options: DepartureOptions): Promise<DepartureQueue>;
+  /** Opens a receiving socket and joins. Throws `LancastError` E102, E103, E104, E107, E111. */
+  openArrival(options: ArrivalOptions, sink: ArrivalSink): Promise<ArrivalQueue>;
+  /** Opens a feedback socket. Throws as `openDeparture`. */
+  openExchange(options: ExchangeOptions, sink: ArrivalSink): Promise<Exchange>;
+}

@@ -1,0 +1,107 @@
+/**
+ * What is known of one stream at one moment. The same names stand in `record --json`, in `/api/v1/streams`, on the page and,
+ * in snake case, in the metrics.
+ */
+import type { Framing } from './address.ts';
+
+/** Counters of datagrams since the stream was opened, over all restarts of the sender. */
+export interface LossCounters {
+  /** Datagrams that were released to the sinks. */
+  packets: number;
+  /** Payload bytes of these. */
+  bytes: number;
+  /** Indexes that did not come by themselves in time. */
+  lost: number;
+  /** Of `lost`: brought back by repair. */
+  recovered: number;
+  /** Of `lost`: never released to the sinks. `lost - recovered`. */
+  unrecovered: number;
+  /** Came after their gap had been given up. They are in `unrecovered` too. */
+  late: number;
+  /** Came although they were already there. */
+  duplicate: number;
+  /** Came after one with a higher index, and in time. */
+  reordered: number;
+  /** Found no room in the receive window. */
+  overflow: number;
+}
+
+/** The first-priority list of TR 101 290, counted. */
+export interface TransportStreamCounters {
+  /** 1.1: synchronisation lost. */
+  syncLosses: number;
+  /** 1.2: packets whose first byte is not 0x47. */
+  syncByteErrors: number;
+  /** 1.3: no PAT for 500 ms, or PID 0 without one. */
+  patErrors: number;
+  /** 1.4: order, loss or more than one duplicate by the continuity counter. */
+  continuityErrors: number;
+  /** 1.5: no PMT for 500 ms. */
+  pmtErrors: number;
+  /** 1.6: a PID that the PMT names did not come for 5 s. */
+  pidErrors: number;
+  /** 2.3: PCRs more than 100 ms apart, or a jump that was not announced. */
+  pcrErrors: number;
+}
+
+/** One elementary stream of a programme. */
+export interface ElementaryStream {
+  pid: number;
+  /** stream_type of the PMT, ISO 13818-1 table 2-34. */
+  streamType: number;
+  /** A name for people: `H.264`, `AAC`, `Opus`, `MPEG-2 video` …; `type 0x..` when not known. */
+  codec: string;
+  kind: 'video' | 'audio' | 'subtitle' | 'data';
+  /** ISO 639 code when the PMT names one. */
+  language?: string;
+}
+
+/** One programme of a transport stream. */
+export interface Programme {
+  number: number;
+  /** service_name and provider of the SDT, when there is one. Text from outside: escape it. */
+  name?: string;
+  provider?: string;
+  pcrPid: number;
+  streams: ElementaryStream[];
+}
+
+/** One stream at one moment. Fields whose value is not known are absent, never 0. */
+export interface StreamSnapshot extends LossCounters, TransportStreamCounters {
+  /** Stable within the process; safe in a URL. */
+  id: string;
+  /** What people call it. */
+  name: string;
+  /** As a URL, such as `rtp://239.255.13.16:5004`. */
+  address: string;
+  interface: { name: string; address: string; reason: string };
+  framing?: Framing;
+  /** `waiting`: nothing came yet; `silent`: it stopped without saying so; `ended`: the sender said goodbye. */
+  state: 'waiting' | 'playing' | 'silent' | 'ended';
+  /** The sender's address and port. */
+  source?: string;
+  ssrc?: number;
+  /** Milliseconds since the last datagram. */
+  silentMs?: number;
+  /** Sender restarts seen. */
+  restarts: number;
+  /** A second sender is on the same group and is being ignored: its address. */
+  secondSender?: string;
+  /** Index of the first datagram received, by the sender's count; absent when the sender does not tell. */
+  firstIndex?: number;
+  /** Datagrams the sender had sent before our first one; absent when the sender does not tell. */
+  missingBefore?: number;
+  /** Bare TS carries no sequence: what was lost may be more than what is counted. */
+  lossMayBeUnderstated: boolean;
+  /** Datagrams our own socket buffer dropped; absent when the engine cannot tell. */
+  kernelDrops?: number;
+  /** Datagrams that were none of the three framings, by fault. */
+  refused: Readonly<Record<string, number>>;
+  /** RFC 3550 interarrival jitter; absent when not known. */
+  jitterMs?: number;
+  /** Media time held in the receive window. */
+  bufferMs: number;
+  /** Payload rate over the last second. */
+  bitsPerSecond: number;
+  programmes: Programme[];
+}
