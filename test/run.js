@@ -1,0 +1,200 @@
+/**
+ * `npm test`, and with one word (`bench`, `lab`, `interop`, `soak`, `fixtures`) its relatives: sets up what is missing,
+ * runs, and ends with a table and the line `N passed, N failed`.
+ *
+ * Plain JavaScript without dependencies, for it runs on a fresh clone. Nothing is skipped in silence: what cannot run
+ * counts as failed. Exit status 0 when all passed, 1 when something failed, 2 when what `lab` or `interop` needs is absent.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { SetupError, build, checkNode, prepare, preparePackages, root, say } from '../cli/setup.js';
+import { provide } from './system-packages.js';
+
+/** A stage that takes longer hangs, and is ended. */
+const LIMIT_MS = 10 * 60_000;
+const MODES = { bench, lab, interop, soak, fixtures };
+
+try {
+  checkNode();
+  const [mode] = process.argv.slice(2);
+  const run = mode === undefined ? suite : MODES[mode];
+  if (run === undefined)
+    throw new SetupError(
+      `"${mode}" is not one of ${Object.keys(MODES).join(', ')}.`,
+      'it is unknown',
+      'npm test',
+      2,
+    );
+  process.exitCode = await run();
+} catch (error) {
+  if (!(error instanceof SetupError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = error.exitCode;
+}
+
+/** Everything a stranger needs to trust the checkout. */
+async function suite() {
+  const began = Date.now();
+  if (provide('ffmpeg', 'chromium', 'gcc', 'C headers', 'ip').length > 0) return 1;
+  await preparePackages();
+  const rows = [row('set-up', began, { passed: 0, failed: 0 })];
+  for (const name of ['format', 'lint', 'types']) rows.push(await check(name));
+  rows.push(await built());
+  const runnable = rows.at(-1).failed === 0;
+  for (const name of ['unit', 'chains', 'transport']) rows.push(await project(name));
+  for (const name of ['e2e', 'browser']) rows.push(runnable ? await project(name) : notRun(name));
+  return conclude(rows);
+}
+
+async function bench() {
+  if (provide('ffmpeg', 'multicat', 'gcc', 'C headers', 'ip').length > 0) return 1;
+  await prepare();
+  return (await node(['dist/test/bench/run.js'])) === 0 ? 0 : 1;
+}
+
+async function fixtures() {
+  if (provide('ffmpeg').length > 0) return 1;
+  await prepare();
+  return (await node(['dist/fixtures/make-clip.js'])) === 0 ? 0 : 1;
+}
+
+async function lab() {
+  const media = path.resolve(root, '..', 'shared', 'media');
+  if (!existsSync(media)) {
+    say(`lab: needs the media of ${media}, which is not there. Nothing was run.`);
+    return 2;
+  }
+  await prepare();
+  return conclude([await project('lab')]);
+}
+
+async function interop() {
+  const missing = provide('ffmpeg', 'VLC', 'GStreamer', 'multicat', 'ip');
+  if (missing.length > 0) {
+    say(`interop: needs ${missing.join(', ')}. Nothing was run.`);
+    return 2;
+  }
+  await prepare();
+  return conclude([await project('interop', 30 * 60_000)]);
+}
+
+async function soak() {
+  if (provide('ffmpeg').length > 0) return 1;
+  await prepare();
+  return conclude([await project('soak', Infinity)]);
+}
+
+/** One of the scripts of package.json that only say yes or no. */
+async function check(name) {
+  const began = announce(name);
+  const npm = process.env.npm_execpath;
+  const args = ['run', '--silent', name];
+  const code = npm?.endsWith('.js') ? await node([npm, ...args]) : await child('npm', args);
+  return row(name, began, { passed: 0, failed: code === 0 ? 0 : 1 });
+}
+
+async function built() {
+  const began = announce('build');
+  try {
+    await build();
+    return row('build', began, { passed: 0, failed: 0 });
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return row('build', began, { passed: 0, failed: 1 });
+  }
+}
+
+/** One project of vitest.config.ts. */
+async function project(name, limitMs = LIMIT_MS) {
+  const began = announce(name);
+  const folder = mkdtempSync(path.join(tmpdir(), 'lancast-test-'));
+  const report = path.join(folder, 'report.json');
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  const args = ['node_modules/vitest/vitest.mjs', 'run', '--project', name, ...reporters];
+  const code = await node(args, limitMs);
+  const counts = tally(report, code);
+  rmSync(folder, { recursive: true, force: true });
+  return row(name, began, counts);
+}
+
+/** What vitest's report says. A file that failed without a failing test, and a run without any test, are failures. */
+function tally(report, code) {
+  if (!existsSync(report)) return { passed: 0, failed: 1 };
+  const { numPassedTests, numTotalTests, testResults } = JSON.parse(readFileSync(report, 'utf8'));
+  const broken = testResults.filter(
+    (file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'),
+  );
+  // Skipped and pending tests did not pass, so they failed.
+  const failed = numTotalTests - numPassedTests + broken.length;
+  const unearned = failed === 0 && (code !== 0 || numTotalTests === 0);
+  return { passed: numPassedTests, failed: unearned ? 1 : failed };
+}
+
+function announce(name) {
+  process.stdout.write(`\n── ${name} ──\n`);
+  return Date.now();
+}
+
+function row(name, began, { passed, failed }) {
+  return { name, passed, failed, seconds: (Date.now() - began) / 1000 };
+}
+
+function notRun(name) {
+  process.stdout.write(`\n── ${name} ── not run, for the build failed\n`);
+  return { name, passed: 0, failed: 1, seconds: 0 };
+}
+
+/** Prints the table and the closing line. */
+function conclude(rows) {
+  const sum = (key) => rows.reduce((all, each) => all + each[key], 0);
+  const total = { name: 'total', passed: sum('passed'), failed: sum('failed'), seconds: sum('seconds') };
+  process.stdout.write('\n');
+  for (const { name, passed, failed, seconds } of [...rows, total]) {
+    const words = [passed > 0 && `${passed} passed`, failed > 0 && `${failed} FAILED`].filter(Boolean);
+    const result = words.join(', ') || 'ok';
+    process.stdout.write(`${name.padEnd(10)} ${result.padEnd(28)} ${seconds.toFixed(1).padStart(7)} s\n`);
+  }
+  process.stdout.write(`\n${total.passed} passed, ${total.failed} failed\n`);
+  return total.failed > 0 ? 1 : 0;
+}
+
+function node(args, limitMs = LIMIT_MS) {
+  return child(process.execPath, args, limitMs);
+}
+
+/** Runs a child in a group of its own, so that one which hangs is ended with all it started. */
+function child(command, args, limitMs = LIMIT_MS) {
+  return new Promise((resolve) => {
+    const running = spawn(command, args, {
+      cwd: root,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      detached: true,
+    });
+    const end = (signal) => {
+      try {
+        process.kill(-running.pid, signal);
+      } catch {
+        // it has ended in this moment
+      }
+    };
+    const stop = (signal) => {
+      end(signal);
+      process.exit(signal === 'SIGINT' ? 130 : 143);
+    };
+    process.on('SIGINT', stop).on('SIGTERM', stop);
+    const late = () => {
+      process.stdout.write(`took longer than ${limitMs / 60_000} minutes, and was ended\n`);
+      end('SIGKILL');
+    };
+    const timer = Number.isFinite(limitMs) ? setTimeout(late, limitMs) : undefined;
+    running.on('error', () => resolve(127));
+    running.on('close', (code, signal) => {
+      clearTimeout(timer);
+      process.off('SIGINT', stop).off('SIGTERM', stop);
+      resolve(code ?? signal);
+    });
+  });
+}

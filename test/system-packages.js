@@ -1,0 +1,83 @@
+/**
+ * The programs of the system that tests and benchmarks run against: found, or installed on Debian as root, or named.
+ *
+ * Plain JavaScript without dependencies, for it runs on a fresh clone.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { say } from '../cli/setup.js';
+
+/** What may be needed: the command that proves it is there (or a file), and its name in package managers. */
+const KNOWN = {
+  ffmpeg: { commands: ['ffmpeg'], apt: ['ffmpeg'], brew: 'ffmpeg' },
+  chromium: {
+    commands: ['chromium', 'chromium-browser', 'google-chrome'],
+    apt: ['chromium'],
+    brew: '--cask chromium',
+  },
+  gcc: { commands: ['gcc'], apt: ['gcc'], brew: 'gcc' },
+  'C headers': { files: ['/usr/include/stdio.h'], apt: ['libc6-dev'], brew: 'gcc' },
+  ip: { commands: ['ip'], apt: ['iproute2'], brew: 'iproute2mac' },
+  multicat: { commands: ['multicat'], apt: ['multicat'], brew: undefined },
+  VLC: { commands: ['cvlc'], apt: ['vlc-bin', 'vlc-plugin-base'], brew: '--cask vlc' },
+  GStreamer: {
+    commands: ['gst-launch-1.0'],
+    apt: ['gstreamer1.0-tools', 'gstreamer1.0-plugins-good', 'gstreamer1.0-plugins-bad'],
+    brew: 'gstreamer',
+  },
+};
+
+/**
+ * Makes sure that these are there.
+ *
+ * @returns {string[]} the names of those that are still missing; people have been told how to install them
+ */
+export function provide(...names) {
+  const missing = names.filter((name) => !present(KNOWN[name]));
+  if (missing.length === 0) return [];
+  const packages = missing.flatMap((name) => KNOWN[name].apt);
+  const debian = existsSync('/etc/debian_version');
+  if (debian && process.getuid?.() === 0) aptInstall(packages);
+  const still = missing.filter((name) => !present(KNOWN[name]));
+  if (still.length > 0) {
+    say(`missing: ${still.join(', ')}`);
+    say(`install: ${remedy(still, debian)}`);
+  }
+  return still;
+}
+
+function remedy(missing, debian) {
+  if (debian) return `sudo apt-get install ${missing.flatMap((name) => KNOWN[name].apt).join(' ')}`;
+  if (process.platform === 'darwin') {
+    return missing.map((name) => KNOWN[name].brew && `brew install ${KNOWN[name].brew}`).join(' ; ');
+  }
+  return `these with the package manager of this system: ${missing.join(', ')}`;
+}
+
+function aptInstall(packages) {
+  say(`installing ${packages.join(', ')} …`);
+  // Lists may be absent on a bare machine, or so old that they name packages which are gone.
+  apt(['update', '-qq']);
+  apt(['install', '-y', '-qq', '--no-install-recommends', ...packages]);
+}
+
+function apt(args) {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const { status, stdout, stderr } = spawnSync('apt-get', args, {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    encoding: 'utf8',
+    maxBuffer: 64 << 20,
+  });
+  if (status !== 0)
+    process.stderr.write(`${stdout}${stderr}apt-get ${args.join(' ')} ended with ${status}\n`);
+}
+
+function present({ commands = [], files = [] }) {
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  return (
+    files.some((file) => existsSync(file)) ||
+    commands.some((command) => folders.some((folder) => existsSync(join(folder, command))))
+  );
+}
