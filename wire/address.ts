@@ -138,7 +138,8 @@ function parseHost(host: string): { address: string; family: 4 | 6 } | AddressFa
   return { address: new URL(url).hostname.slice(1, -1), family: 6 };
 }
 
-function scopeOf(address: string): MediaAddress['scope'] {
+/** What a numeric address means on the wire; a subnet's broadcast address counts as unicast here. */
+export function scopeOf(address: string): MediaAddress['scope'] {
   if (address === '255.255.255.255') return 'broadcast';
   if (address.includes(':')) return /^ff[0-9a-f]{2}:/.test(address) ? 'multicast' : 'unicast';
   const first = Number.parseInt(address, 10);
