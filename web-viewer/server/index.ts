@@ -1,9 +1,10 @@
 /** The viewer's server: listens, guards, serves the page, the API and the feeds. */
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import { isIPv4, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { LancastError } from '../../wire/errors.ts';
 import { refusedError, viewerApp } from './app.ts';
+import { FeedServer } from './feed.ts';
 import { Guard, MAX_HEADERS } from './guard.ts';
 import { refuseUpgrade } from './problem.ts';
 import type { StreamRegistry } from './registry.ts';
@@ -56,29 +57,25 @@ export async function startViewer(options: ViewerOptions): Promise<Viewer> {
     pageFolder: options.pageFolder ?? builtPage(),
     onRefused,
   });
-  const server = createServer(
-    {
-      requireHostHeader: false,
-      headersTimeout: 10_000,
-      requestTimeout: 20_000,
-      connectionsCheckingInterval: 5000,
-    },
-    app,
-  );
-  server.maxHeadersCount = MAX_HEADERS + 1;
-  server.maxConnections = 512;
-  server.on('upgrade', (request, socket) => {
+  const server = patientServer(app);
+  const feeds = new FeedServer(registry);
+  server.on('upgrade', (request, socket, head) => {
     socket.on('error', () => socket.destroy());
     const refusal = guard.refuseUpgrade(request);
-    if (refusal !== undefined) onRefused(refusedError(refusal, request));
-    refuseUpgrade(socket, refusal ?? { status: 404, detail: 'No such feed.' });
+    if (refusal === undefined) return feeds.upgrade(request, socket, head);
+    onRefused(refusedError(refusal, request));
+    refuseUpgrade(socket, refusal);
   });
-  const port = await listen(server, http);
-  guard = new Guard(http.host, port);
   const close = async (): Promise<void> => {
+    feeds.close();
     server.closeAllConnections();
     if (server.listening) await new Promise<void>((resolve) => server.close(() => resolve()));
   };
+  const port = await listen(server, http).catch(async (cause: unknown) => {
+    await close();
+    throw cause;
+  });
+  guard = new Guard(http.host, port);
   return {
     url: `http://${isIPv4(http.host) ? http.host : `[${http.host}]`}:${port}/`,
     port,
@@ -86,6 +83,18 @@ export async function startViewer(options: ViewerOptions): Promise<Viewer> {
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** A server that bounds what one client can hold: headers, time to send them, connections. */
+function patientServer(app: RequestListener): Server {
+  const server = createServer(
+    // The guard answers requests without `Host`; Node would otherwise do so without our headers.
+    { requireHostHeader: false, headersTimeout: 10_000, requestTimeout: 20_000 },
+    app,
+  );
+  server.maxHeadersCount = MAX_HEADERS + 1;
+  server.maxConnections = 512;
+  return server;
 }
 
 function isLoopback(host: string): boolean {
