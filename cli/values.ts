@@ -1,0 +1,127 @@
+/** Kinds of values that people type on the command line: durations, rates, addresses. */
+import { isIP } from 'node:net';
+import { parseMediaAddress, type AddressFault, type MediaAddress } from '../wire/address.ts';
+import { LancastError } from '../wire/errors.ts';
+
+/** A kind of value: how its text is read, and what to say when it cannot be. */
+export interface ValueType<T> {
+  /** What is right, to stand behind "expected": `a duration such as 200ms, 10s or 1h`. */
+  readonly expected: string;
+  /** The value, or `undefined` when the text is none. Throws `LancastError` where more than that can be told. */
+  parse(text: string): T | undefined;
+}
+
+/** Any text but the empty one. */
+export const text: ValueType<string> = {
+  expected: 'a text',
+  parse: (typed) => (typed === '' ? undefined : typed),
+};
+
+/** Whole numbers from `min` to `max`, both included. */
+export function integer(min: number, max: number): ValueType<number> {
+  return {
+    expected: `a whole number from ${min} to ${max}`,
+    parse(typed) {
+      const value = /^\d{1,15}$/.test(typed) ? Number(typed) : Number.NaN;
+      return value >= min && value <= max ? value : undefined;
+    },
+  };
+}
+
+const MS_PER_UNIT: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  min: 60_000,
+  h: 3_600_000,
+};
+
+/** Durations from `minMs` to `maxMs`, in milliseconds. A bare number counts seconds. */
+export function duration(minMs: number, maxMs: number): ValueType<number> {
+  return {
+    expected: `a duration such as 200ms, 10s, 5m or 1h, from ${minMs} ms to ${maxMs / 1000} s`,
+    parse(typed) {
+      const [, digits, unit = 's'] = /^(\d+(?:\.\d+)?)([a-z]+)?$/i.exec(typed) ?? [];
+      const ms = Number(digits) * (MS_PER_UNIT[unit.toLowerCase()] ?? Number.NaN);
+      return ms >= minMs && ms <= maxMs ? ms : undefined;
+    },
+  };
+}
+
+const BITS_PER_UNIT: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9 };
+
+/** Rates in bits per second: `8M`, `500k`, `1.5Mbit/s`. */
+export const bitrate: ValueType<number> = {
+  expected: 'a rate such as 500k, 8M or 1.5M (bits per second), from 10k to 10G',
+  parse(typed) {
+    const [, digits, unit = ''] = /^(\d+(?:\.\d+)?)([kmg])?(?:b(?:it)?(?:\/s|ps)?)?$/i.exec(typed) ?? [];
+    const rate = Number(digits) * (BITS_PER_UNIT[unit.toLowerCase()] ?? Number.NaN);
+    return rate >= 1e4 && rate <= 1e10 ? Math.round(rate) : undefined;
+  },
+};
+
+/** Hops, 1 to 255. */
+export const ttl: ValueType<number> = {
+  expected: 'a whole number of hops from 1 to 255',
+  parse(typed) {
+    if (/^0+$/.test(typed)) throw new LancastError('E106', 'TTL 0 would keep the stream inside this machine');
+    return integer(1, 255).parse(typed);
+  },
+};
+
+const ADDRESS_FAULTS: Readonly<Record<AddressFault, string>> = {
+  empty: 'it is empty',
+  'unknown-scheme': 'only rtp://, udp:// and seq:// are known',
+  'source-in-address': 'the sender belongs into --from, not before the @',
+  'zone-in-address': 'the network card belongs into --iface, not behind a %',
+  name: 'names are not looked up; an IPv4 or IPv6 address is needed',
+  'bad-address': 'that is neither an IPv4 nor an IPv6 address',
+  'bad-port': 'the port must be a whole number from 1 to 65535',
+  'odd-port': 'RTP needs an even port, because the next one is for its reports',
+};
+
+/** Where a stream goes to or comes from. `@` before a unicast address is refused: people mean a group by it. */
+export const address: ValueType<MediaAddress> = {
+  expected: 'an address such as rtp://239.255.1.1:5004',
+  parse(typed) {
+    const parsed = parseMediaAddress(typed);
+    if (typeof parsed === 'string') {
+      throw new LancastError('E001', `${typed}: ${ADDRESS_FAULTS[parsed]}`, {
+        value: typed,
+        reason: ADDRESS_FAULTS[parsed],
+        expected: address.expected,
+      });
+    }
+    if (parsed.scope === 'unicast' && typed.includes('@')) {
+      throw new LancastError('E104', `${parsed.address} is not a multicast group`, {
+        address: parsed.address,
+      });
+    }
+    return parsed;
+  },
+};
+
+/** A numeric IPv4 or IPv6 address. */
+export const ipAddress: ValueType<string> = {
+  expected: 'an IPv4 or IPv6 address',
+  parse: (typed) => (isIP(typed) === 0 ? undefined : typed),
+};
+
+/** A local HTTP address: `127.0.0.1:1316`, `[::1]:0`, `:8080` (on 127.0.0.1). */
+export const httpAddress: ValueType<{ host: string; port: number }> = {
+  expected: 'an address and port of this machine, such as 127.0.0.1:1316 (port 0: any free one)',
+  parse(typed) {
+    const [, bracketed, plain, digits = ''] = /^(?:\[([0-9a-f:.]+)\]|([\d.]*)):(\d{1,5})$/i.exec(typed) ?? [];
+    const host = bracketed ?? (plain === '' ? '127.0.0.1' : plain);
+    const port = Number(digits);
+    return host === undefined || digits === '' || isIP(host) === 0 || port > 65_535
+      ? undefined
+      : { host, port };
+  },
+};
+
+/** 0 (each datagram at its own time) or 0.5 to 10 ms. */
+export const quantum: ValueType<number> = {
+  expected: '0, or a duration from 0.5ms to 10ms',
+  parse: (typed) => (/^0(ms|s)?$/i.test(typed) ? 0 : duration(0.5, 10).parse(typed)),
+};
