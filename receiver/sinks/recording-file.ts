@@ -1,0 +1,168 @@
+/**
+ * The file of a recording: its bytes, their SHA-256, and how much of it is safe on the disk.
+ *
+ * Whatever the disk does, `bytes` and `sha256` describe the file as it stands: a failed write is trimmed to a whole
+ * packet, a failed fsync to what the fsync before it had made safe.
+ */
+import { createHash, type Hash } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { LancastError, type ErrorCode } from '../../wire/errors.ts';
+
+/** What is needed of a file handle; `FileHandle` of node:fs/promises is one. */
+export interface DiskHandle {
+  write(
+    bytes: Buffer,
+    offset: number,
+    length: number,
+    position: number | null,
+  ): Promise<{ bytesWritten: number }>;
+  truncate(bytes: number): Promise<void>;
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A length of the file and the hash of just that much. */
+interface Mark {
+  readonly bytes: number;
+  readonly hash: Hash;
+}
+
+/** Opens `path` for a new recording; what was in it is overwritten. Throws E401, E402 or E404. */
+export async function openRecordingFile(path: string): Promise<RecordingFile> {
+  try {
+    const handle = await open(path, 'w');
+    await syncDirectory(dirname(path));
+    return new RecordingFile(path, handle);
+  } catch (cause) {
+    throw diskError(path, cause);
+  }
+}
+
+/** A file that grows at its end. One call at a time, but for `sync`, which may run beside `append`. */
+export class RecordingFile {
+  readonly path: string;
+  readonly #handle: DiskHandle;
+  #hash = createHash('sha256');
+  #bytes = 0;
+  #safe: Mark = { bytes: 0, hash: this.#hash.copy() };
+  #unsafe = false;
+
+  constructor(path: string, handle: DiskHandle) {
+    this.path = path;
+    this.#handle = handle;
+  }
+
+  /** Bytes in the file. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** SHA-256 of the file so far, hexadecimal. */
+  get sha256(): string {
+    return this.#hash.copy().digest('hex');
+  }
+
+  /** An fsync failed: what was written since the last good one may be lost. `revert` before writing on. */
+  get unsafe(): boolean {
+    return this.#unsafe;
+  }
+
+  /**
+   * Writes `bytes` at the end. Throws E401, E402 or E404 when the disk takes no more; the file then ends with the last
+   * multiple of `unit` bytes that fitted, and `bytes` has grown by just that.
+   */
+  async append(bytes: Buffer, unit: number): Promise<void> {
+    let written = 0;
+    try {
+      while (written < bytes.length) {
+        const at = this.#bytes + written;
+        written += (await this.#handle.write(bytes, written, bytes.length - written, at)).bytesWritten;
+      }
+      this.#grow(bytes);
+    } catch (cause) {
+      const whole = this.#bytes + written - ((this.#bytes + written) % unit);
+      this.#grow(bytes.subarray(0, Math.max(0, whole - this.#bytes)));
+      await this.#trim();
+      throw diskError(this.path, cause);
+    }
+  }
+
+  /** Makes everything appended so far safe against a power cut. Throws E401, E402 or E404. */
+  async sync(): Promise<void> {
+    if (this.#bytes === this.#safe.bytes) return;
+    const mark: Mark = { bytes: this.#bytes, hash: this.#hash.copy() };
+    try {
+      await this.#handle.sync();
+      if (!this.#unsafe) this.#safe = mark;
+    } catch (cause) {
+      if (reasonOf(cause) === 'EINVAL') return; // a device: there is nothing to make safe
+      this.#unsafe = true;
+      throw diskError(this.path, cause);
+    }
+  }
+
+  /** After a failed fsync: cuts the file back to what is safe and returns how many bytes that cost. */
+  async revert(): Promise<number> {
+    const lost = this.#bytes - this.#safe.bytes;
+    this.#bytes = this.#safe.bytes;
+    this.#hash = this.#safe.hash.copy();
+    this.#unsafe = false;
+    await this.#trim();
+    return lost;
+  }
+
+  async close(): Promise<void> {
+    await this.#trim();
+    await this.#handle.close().catch(() => undefined);
+  }
+
+  #grow(bytes: Buffer): void {
+    this.#hash.update(bytes);
+    this.#bytes += bytes.length;
+  }
+
+  /** Cuts off what does not count. A device has nothing to cut, and on a read-only disk `close` tries again. */
+  async #trim(): Promise<void> {
+    await this.#handle.truncate(this.#bytes).catch(() => undefined);
+  }
+}
+
+/** Makes the name of a new file as durable as its bytes; not every file system offers it. */
+async function syncDirectory(path: string): Promise<void> {
+  try {
+    const directory = await open(path, 'r');
+    await directory.sync().finally(() => directory.close());
+  } catch {
+    return;
+  }
+}
+
+const CODES: Readonly<Record<string, ErrorCode>> = {
+  ENOSPC: 'E401',
+  EDQUOT: 'E401',
+  EFBIG: 'E401',
+  EACCES: 'E402',
+  EPERM: 'E402',
+  EROFS: 'E402',
+  ENOENT: 'E402',
+  ENOTDIR: 'E402',
+  EISDIR: 'E402',
+  ETXTBSY: 'E402',
+};
+
+/** An error of the file system in our words: E401 full, E402 not allowed here, else E404. */
+export function diskError(path: string, cause: unknown): LancastError {
+  const reason = reasonOf(cause);
+  return new LancastError(
+    CODES[reason] ?? 'E404',
+    `cannot write ${path}: ${reason}`,
+    { path, reason },
+    { cause },
+  );
+}
+
+/** The errno's name, such as `ENOSPC`. */
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown';
+}
