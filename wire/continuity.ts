@@ -1,0 +1,66 @@
+/**
+ * The rules of the continuity counter, ISO/IEC 13818-1 §2.4.3.3, for all PIDs of a transport stream.
+ *
+ * It steps by one with each packet that carries payload, and only then. A packet may come twice, its PCR apart the same. A set
+ * discontinuity_indicator permits any value. Stuffing (PID 0x1fff) has none.
+ */
+import {
+  NULL_PID,
+  PID_COUNT,
+  TS_PACKET_BYTES,
+  continuityAt,
+  discontinuityAt,
+  hasAdaptationAt,
+  hasPayloadAt,
+  pidAt,
+  transportErrorAt,
+} from './mpeg-ts.ts';
+
+/** What a packet is to its PID: in order, a permitted repetition, or one that something is missing before. */
+export type ContinuityVerdict = 'ok' | 'duplicate' | 'error';
+
+const UNKNOWN = 0xff;
+const REPEATED = 0x10;
+
+/** Follows the continuity counters of all PIDs. */
+export class ContinuityCheck {
+  /** Per PID the last counter, `REPEATED` when it came twice already, or `UNKNOWN`. */
+  readonly #last = new Uint8Array(PID_COUNT).fill(UNKNOWN);
+  /** Per PID the tail of the last payload: tells a repeated packet from one that 15 lost packets make look like it. */
+  readonly #tail = new Uint32Array(PID_COUNT);
+
+  /** Judges the packet that starts at `at`, which must be whole. */
+  check(bytes: Buffer, at: number): ContinuityVerdict {
+    const pid = pidAt(bytes, at);
+    // A packet known to be broken may have a wrong PID or counter; the next good one shows the step that is missing.
+    if (pid === NULL_PID || transportErrorAt(bytes, at)) return 'ok';
+    if (hasPayloadAt(bytes, at)) return this.#checkLoaded(bytes, at, pid);
+    return hasAdaptationAt(bytes, at) ? this.#checkBare(bytes, at, pid) : 'ok';
+  }
+
+  #checkLoaded(bytes: Buffer, at: number, pid: number): ContinuityVerdict {
+    const last = this.#last[pid] ?? UNKNOWN;
+    const counter = continuityAt(bytes, at);
+    const tail = bytes.readUInt32LE(at + TS_PACKET_BYTES - 4);
+    const expected = last === UNKNOWN || counter === ((last + 1) & 0x0f);
+    const repeated = counter === last && tail === this.#tail[pid];
+    this.#last[pid] = repeated ? counter | REPEATED : counter;
+    this.#tail[pid] = tail;
+    if (expected || discontinuityAt(bytes, at)) return 'ok';
+    return repeated ? 'duplicate' : 'error';
+  }
+
+  /** A packet without payload repeats the counter of the one before it. */
+  #checkBare(bytes: Buffer, at: number, pid: number): ContinuityVerdict {
+    const last = this.#last[pid] ?? UNKNOWN;
+    const counter = continuityAt(bytes, at);
+    if (last !== UNKNOWN && counter === (last & 0x0f)) return 'ok';
+    this.#last[pid] = counter;
+    return last === UNKNOWN || discontinuityAt(bytes, at) ? 'ok' : 'error';
+  }
+
+  /** Forgets everything: what comes next is another stream. */
+  reset(): void {
+    this.#last.fill(UNKNOWN);
+  }
+}
