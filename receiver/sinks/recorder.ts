@@ -103,8 +103,8 @@ export class Recorder implements Recording {
 
   async #sync(): Promise<void> {
     try {
-      await this.#file.sync();
-      if (this.#trouble && !this.#behind) this.#wellAgain();
+      const proven = await this.#file.sync();
+      if (proven && this.#trouble && !this.#behind) this.#wellAgain();
     } catch (error) {
       this.#inTrouble(error);
     }

@@ -88,15 +88,18 @@ export class RecordingFile {
     }
   }
 
-  /** Makes everything appended so far safe against a power cut. Throws E401, E402 or E404. */
-  async sync(): Promise<void> {
-    if (this.#bytes === this.#safe.bytes) return;
+  /**
+   * Makes everything appended so far safe against a power cut; false when it was safe already. Throws E401, E402 or E404.
+   */
+  async sync(): Promise<boolean> {
+    if (this.#bytes === this.#safe.bytes) return false;
     const mark: Mark = { bytes: this.#bytes, hash: this.#hash.copy() };
     try {
       await this.#handle.sync();
       if (!this.#unsafe) this.#safe = mark;
+      return true;
     } catch (cause) {
-      if (reasonOf(cause) === 'EINVAL') return; // a device: there is nothing to make safe
+      if (reasonOf(cause) === 'EINVAL') return true; // a device: there is nothing to make safe
       this.#unsafe = true;
       throw diskError(this.path, cause);
     }

@@ -19,6 +19,8 @@ export class FakeDisk implements DiskHandle {
   readonly syncs: number[] = [];
   /** Awaited by every write. */
   gate: Promise<void> = Promise.resolve();
+  /** Awaited by every fsync. */
+  syncGate: Promise<void> = Promise.resolve();
   closed = false;
 
   async write(bytes: Buffer, offset: number, length: number, position: number | null) {
@@ -39,7 +41,7 @@ export class FakeDisk implements DiskHandle {
   async sync() {
     this.syncs.push(performance.now());
     const fault = this.syncFault;
-    await new Promise(setImmediate);
+    await this.syncGate;
     if (fault) throw errno(fault);
   }
 
