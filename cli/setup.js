@@ -15,7 +15,7 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** What the program is built from; a change in any of it calls for a new build. */
 const SOURCES = `wire jitter-buffer codecs transport sender receiver call web-viewer cli fixtures test/bench
-  test/helpers tsconfig.json tsconfig.build.json vite.config.ts package-lock.json`.split(/\s+/);
+  test/helpers tsconfig.json tsconfig.build.json package-lock.json`.split(/\s+/);
 const STAMP = path.join(root, 'dist', '.built');
 const LOCK = path.join(root, '.setup.lock');
 const POLL_MS = 200;
@@ -103,7 +103,7 @@ export async function build() {
   const began = new Date();
   for (const [tool, ...args] of [
     ['typescript/bin/tsc', '-p', 'tsconfig.build.json'],
-    ['vite/bin/vite.js', 'build', '--logLevel', 'warn'],
+    ['vite/bin/vite.js', 'build', 'web-viewer/page', '--logLevel', 'warn'],
   ]) {
     const { code } = await run(process.execPath, [path.join(root, 'node_modules', tool), ...args]);
     if (code === 0) continue;
