@@ -1,0 +1,255 @@
+/**
+ * Listens to the senders' RTCP and answers with receiver reports (RFC 3550 §6.4.2), unicast to where they come from.
+ *
+ * Anybody can send RTCP: what is heard counts for a stream only when SSRC and address are those of its media. Senders that
+ * are not received (yet) are remembered for a while, because their first report may come before their first datagram.
+ */
+import type { Endpoint } from '../wire/address.ts';
+import { compactFromMs, compactNtp } from '../wire/clock.ts';
+import { parseLanc, writeLanc, type LancReport } from '../wire/lanc.ts';
+import { parseRtcp, writeRtcp, type AppPacket, type ReportBlock, type RtcpPacket } from '../wire/rtcp.ts';
+import type { Stage } from '../wire/stage.ts';
+
+/** What the receive log knows of the current stream, in the wire's units (see `ReportBlock`). */
+export type ReceptionFigures = Pick<
+  ReportBlock,
+  'fractionLost' | 'cumulativeLost' | 'highestSequence' | 'jitter'
+>;
+
+/** What a reporter is told. */
+export type ReceiverReporterInput =
+  /** A datagram came to the RTCP port or to the socket the reports leave from. Nothing of it is kept. */
+  | { kind: 'rtcp'; datagram: Buffer; source: Endpoint; arrivedAt: number }
+  /**
+   * From now on this is the stream that is received: a new sender, or a new epoch of the same one, of which everything
+   * heard before is then forgotten. `address` is where its media comes from.
+   */
+  | { kind: 'stream'; ssrc: number; address: string }
+  /** The receiver goes away: says goodbye to the sender and falls silent. */
+  | { kind: 'leave' };
+
+/** What a reporter has to say: a compound for the socket, or news of a sender for the receiver itself. */
+export type ReceiverReporterOutput =
+  | { kind: 'rtcp'; datagram: Buffer; destination: Endpoint }
+  /** A lancast sender reported: with each of its compounds, and again when its stream is settled on. */
+  | { kind: 'learned'; ssrc: number; address: string; report: LancReport }
+  /** A sender said goodbye: once, and again when its stream is settled on. `last` is its final report, when it made one. */
+  | { kind: 'bye'; ssrc: number; address: string; last: LancReport | undefined };
+
+/** Options of a reporter. */
+export interface ReceiverReporterOptions {
+  /** This receiver's own SSRC, 32 random bits. */
+  ssrc: number;
+  /** This receiver's canonical name, at most 255 bytes (RFC 7022). */
+  cname: string;
+  /** Uniform in 0 to 1. */
+  random: () => number;
+  /** The figures of the current stream, with the fraction lost since the call before. Called once for each report. */
+  figures: () => ReceptionFigures | undefined;
+}
+
+/** What is remembered of one sender. */
+interface Sender {
+  readonly ssrc: number;
+  readonly address: string;
+  /** Where its reports come from; `undefined` until one came. */
+  reportTo: Endpoint | undefined;
+  lastSr: number;
+  lastSrAt: number;
+  lanc: LancReport | undefined;
+  cookie: Buffer | undefined;
+  gone: boolean;
+}
+
+/** For senders that do not name an interval, RFC 3550 §6.2. */
+const DEFAULT_INTERVAL_MS = 5000;
+const MIN_INTERVAL_MS = 1000;
+const MAX_INTERVAL_MS = 600_000;
+/** A sender that has not reported for so many intervals is no longer answered. */
+const PATIENCE = 5;
+/** Senders remembered that are not received. */
+const MAX_OTHERS = 16;
+
+export class ReceiverReporter implements Stage<ReceiverReporterInput, ReceiverReporterOutput> {
+  /** `heard`: senders' compounds; `refused`: not RTCP; `foreign`: not from a sender known; `reported`: reports made. */
+  readonly stats = { heard: 0, refused: 0, foreign: 0, reported: 0 };
+
+  readonly #options: ReceiverReporterOptions;
+  readonly #others = new Map<string, Sender>(); // least recently heard first
+  readonly #ready: ReceiverReporterOutput[] = [];
+  #current: Sender | undefined;
+  #reportAt = Infinity;
+  #known = false; // the current sender has had a report from us
+
+  constructor(options: ReceiverReporterOptions) {
+    this.#options = options;
+  }
+
+  push(input: ReceiverReporterInput, now: number): void {
+    if (input.kind === 'rtcp') this.#hear(input.datagram, input.source, input.arrivedAt);
+    else if (input.kind === 'stream') this.#settle(input.ssrc, input.address);
+    else this.#leave(now);
+    if (this.#reportAt === Infinity && this.#answers()) this.#reportAt = now;
+  }
+
+  poll(now: number): ReceiverReporterOutput | undefined {
+    const ready = this.#ready.shift();
+    if (ready !== undefined || now < this.#reportAt) return ready;
+    const sender = this.#current;
+    this.#reportAt = Infinity;
+    if (sender?.reportTo === undefined) return undefined;
+    const intervalMs = intervalOf(sender);
+    if (now - sender.lastSrAt > PATIENCE * Math.max(intervalMs, DEFAULT_INTERVAL_MS)) return undefined;
+    this.#reportAt = now + intervalMs * (0.5 + this.#options.random());
+    return this.#report(sender, sender.reportTo, now);
+  }
+
+  get wakeAt(): number {
+    return this.#ready.length > 0 ? -Infinity : this.#reportAt;
+  }
+
+  #hear(datagram: Buffer, source: Endpoint, arrivedAt: number): void {
+    const packets = parseRtcp(datagram);
+    if (typeof packets === 'string') {
+      this.stats.refused++;
+      return;
+    }
+    const sender = this.#speaker(packets[0], source, arrivedAt);
+    if (!sender) {
+      this.stats.foreign++;
+      return;
+    }
+    this.stats.heard++;
+    if (!sender.gone) this.#learn(sender, packets);
+  }
+
+  #learn(sender: Sender, packets: readonly RtcpPacket[]): void {
+    const { ssrc, address, lanc } = sender;
+    for (const packet of packets) {
+      if (packet.kind === 'app' && packet.ssrc === ssrc) hearApp(sender, packet);
+      else if (packet.kind === 'bye') sender.gone ||= packet.ssrcs.includes(ssrc);
+    }
+    if (sender.lanc && sender.lanc !== lanc) this.#tellLearned(sender.lanc, sender);
+    if (sender.gone) this.#tellGone(sender);
+    if (sender.gone && sender === this.#current) this.#reportAt = Infinity;
+  }
+
+  /** Whose compound it is, by its report: a sender's, or that of one known before which has stopped sending. */
+  #speaker(first: RtcpPacket | undefined, source: Endpoint, arrivedAt: number): Sender | undefined {
+    if (first?.kind !== 'sr' && first?.kind !== 'rr') return undefined;
+    const known = this.#find(first.ssrc, source.address);
+    if (first.kind === 'rr') return known;
+    const sender = known ?? this.#remember(newSender(first.ssrc, source.address));
+    sender.reportTo = { address: source.address, port: source.port };
+    sender.lastSr = compactNtp(first.ntp);
+    sender.lastSrAt = arrivedAt;
+    return sender;
+  }
+
+  #tellLearned(report: LancReport, { ssrc, address }: Sender): void {
+    this.#ready.push({ kind: 'learned', ssrc, address, report });
+  }
+
+  #tellGone({ ssrc, address, lanc }: Sender): void {
+    this.#ready.push({ kind: 'bye', ssrc, address, last: lanc?.final ? lanc : undefined });
+  }
+
+  #settle(ssrc: number, address: string): void {
+    const before = this.#current;
+    if (before?.ssrc === ssrc && before.address === address) {
+      before.lanc = undefined;
+      before.gone = false;
+      return;
+    }
+    const sender = this.#others.get(keyOf(ssrc, address)) ?? newSender(ssrc, address);
+    this.#others.delete(keyOf(ssrc, address));
+    this.#current = sender;
+    this.#known = false;
+    this.#reportAt = Infinity;
+    if (sender.lanc) this.#tellLearned(sender.lanc, sender);
+    if (sender.gone) this.#tellGone(sender);
+  }
+
+  #leave(now: number): void {
+    const sender = this.#current;
+    this.#current = undefined;
+    this.#reportAt = Infinity;
+    // Who was never heard of need not be said goodbye to (RFC 3550 §6.3.7).
+    if (sender?.reportTo === undefined || !this.#known) return;
+    this.#ready.push(
+      this.#report(sender, sender.reportTo, now, [{ kind: 'bye', ssrcs: [this.#options.ssrc] }]),
+    );
+  }
+
+  #answers(): boolean {
+    return this.#current !== undefined && this.#current.reportTo !== undefined && !this.#current.gone;
+  }
+
+  #report(
+    sender: Sender,
+    destination: Endpoint,
+    now: number,
+    more: readonly RtcpPacket[] = [],
+  ): ReceiverReporterOutput {
+    const { ssrc, cname } = this.#options;
+    const figures = this.#options.figures();
+    const { lastSr } = sender;
+    const delaySinceLastSr = compactFromMs(now - sender.lastSrAt);
+    const block = figures && { ...figures, ssrc: sender.ssrc, lastSr, delaySinceLastSr };
+    const packets: RtcpPacket[] = [
+      { kind: 'rr', ssrc, reports: block ? [block] : [] },
+      { kind: 'sdes', chunks: [{ ssrc, cname }] },
+    ];
+    if (sender.cookie) packets.push(writeLanc({ kind: 'echo', cookie: sender.cookie }, ssrc));
+    this.stats.reported++;
+    this.#known = true;
+    return { kind: 'rtcp', datagram: writeRtcp([...packets, ...more]), destination };
+  }
+
+  #find(ssrc: number, address: string): Sender | undefined {
+    const current = this.#current;
+    if (current?.ssrc === ssrc && current.address === address) return current;
+    const other = this.#others.get(keyOf(ssrc, address));
+    return other && this.#remember(other);
+  }
+
+  /** Keeps a sender that is not received, at the cost of the one not heard for longest. */
+  #remember(sender: Sender): Sender {
+    const key = keyOf(sender.ssrc, sender.address);
+    this.#others.delete(key);
+    this.#others.set(key, sender);
+    const [oldest] = this.#others.keys();
+    if (this.#others.size > MAX_OTHERS && oldest !== undefined) this.#others.delete(oldest);
+    return sender;
+  }
+}
+
+function hearApp(sender: Sender, packet: AppPacket): void {
+  const lanc = parseLanc(packet);
+  if (typeof lanc === 'string') return;
+  if (lanc.kind === 'report') sender.lanc = lanc;
+  else if (lanc.kind === 'challenge') sender.cookie = Buffer.from(lanc.cookie);
+}
+
+function newSender(ssrc: number, address: string): Sender {
+  return {
+    ssrc,
+    address,
+    reportTo: undefined,
+    lastSr: 0,
+    lastSrAt: 0,
+    lanc: undefined,
+    cookie: undefined,
+    gone: false,
+  };
+}
+
+function keyOf(ssrc: number, address: string): string {
+  return `${ssrc} ${address}`;
+}
+
+/** What the sender named, within reason: a forged report must not make us flood. */
+function intervalOf({ lanc }: Sender): number {
+  if (!lanc) return DEFAULT_INTERVAL_MS;
+  return Math.min(Math.max(lanc.reportIntervalMs, MIN_INTERVAL_MS), MAX_INTERVAL_MS);
+}
