@@ -27,6 +27,7 @@ export class PipeSink implements Recording {
   #slow = false;
   #writing: Promise<void> | undefined;
   #open = true;
+  #giveUp = () => {};
 
   /**
    * @param path what to call it in the summary
@@ -39,6 +40,7 @@ export class PipeSink implements Recording {
     this.#events = events;
     this.#spill = new Spill(spillBytes);
     stream.on('error', () => this.#readerGone());
+    stream.on('close', () => this.#giveUp());
   }
 
   get summary(): RecordingSummary {
@@ -68,7 +70,7 @@ export class PipeSink implements Recording {
     const patience = setTimeout(() => this.#stream.destroy(), PATIENCE_MS);
     await this.#writing;
     this.#droppedBytes += this.#spill.bytes;
-    if (this.#open) await new Promise<unknown>((resolve) => this.#stream.end(resolve));
+    if (!this.#stream.destroyed) await new Promise<unknown>((resolve) => this.#stream.end(resolve));
     this.#open = false;
     clearTimeout(patience);
   }
@@ -89,7 +91,10 @@ export class PipeSink implements Recording {
 
   /** Resolves when the kernel has taken all of `bytes`; to false when it never will. */
   #send(bytes: Buffer): Promise<boolean> {
-    return new Promise((resolve) => this.#stream.write(bytes, (error) => resolve(!error)));
+    return new Promise((resolve) => {
+      this.#giveUp = () => resolve(false);
+      this.#stream.write(bytes, (error) => resolve(!error));
+    });
   }
 
   #drop(bytes: number): void {
