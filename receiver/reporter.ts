@@ -124,7 +124,7 @@ export class ReceiverReporter implements Stage<ReceiverReporterInput, ReceiverRe
   }
 
   #learn(sender: Sender, packets: readonly RtcpPacket[]): void {
-    const { ssrc, address, lanc } = sender;
+    const { ssrc, lanc } = sender;
     for (const packet of packets) {
       if (packet.kind === 'app' && packet.ssrc === ssrc) hearApp(sender, packet);
       else if (packet.kind === 'bye') sender.gone ||= packet.ssrcs.includes(ssrc);
