@@ -11,7 +11,7 @@ import { parseRtcp, writeRtcp, type AppPacket, type ReportBlock, type RtcpPacket
 import type { Stage } from '../wire/stage.ts';
 
 /** What the receive log knows of the current stream, in the wire's units (see `ReportBlock`). */
-export type ReceptionFigures = Pick<
+export type ReportFigures = Pick<
   ReportBlock,
   'fractionLost' | 'cumulativeLost' | 'highestSequence' | 'jitter'
 >;
@@ -45,7 +45,7 @@ export interface ReceiverReporterOptions {
   /** Uniform in 0 to 1. */
   random: () => number;
   /** The figures of the current stream, with the fraction lost since the call before. Called once for each report. */
-  figures: () => ReceptionFigures | undefined;
+  figures: () => ReportFigures | undefined;
 }
 
 /** What is remembered of one sender. */

@@ -24,7 +24,7 @@ export interface Departures {
   rtpTimestamp: number;
   /** When that datagram is due, monotonic milliseconds; it may lie ahead. */
   dueAt: number;
-  /** How fast the RTP clock runs against life: 1 000 000 is life. */
+  /** How fast the RTP clock runs against life, a whole number: 1 000 000 is life. */
   pacePpm: number;
 }
 
