@@ -63,7 +63,8 @@ export class TsSync {
       if (end > at) runs.push(onlyPackets(data, at, end, layout));
       at = end;
       if (this.#layout !== undefined) break;
-      at -= prefixBytes(layout);
+      // What was taken for the next packet's prefix was passed over, too.
+      this.#searched = prefixBytes(layout);
     }
     this.#held = data.subarray(Math.min(at, data.length));
     return runs.length === 1 ? (runs[0] ?? NOTHING) : Buffer.concat(runs);

@@ -1,5 +1,5 @@
 /** Finding packets in bytes: layouts, loss and regain of the lock, and any way of cutting. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { TsSync, type TsLayout } from '../../wire/ts-sync.ts';
 import { programme, to192, to204 } from '../helpers/programme.ts';
