@@ -5,6 +5,7 @@
  * `selectInterface` decides and is pure; `chooseInterface` asks the machine.
  */
 import { createSocket } from 'node:dgram';
+import { readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { LancastError } from '../wire/errors.ts';
@@ -92,12 +93,21 @@ export function describeCards(cards: readonly NetworkCard[]): string[] {
   return cards.map((card) => `${card.name} ${card.addresses.map((own) => own.address).join(' ')}`.trim());
 }
 
-/** `address` with the IPv6 zone of the card `via`: the form that sockets need to know the card. */
-export function withZone(address: string, via: Pick<ChosenInterface, 'name' | 'family'>): string {
-  if (via.family === 4 || address.includes('%')) return address;
+/** `address` with the zone of the card `via` where IPv6 needs one: groups, link-local addresses and `::`. */
+export function withZone(address: string, via: ChosenInterface): string {
+  if (!/^(ff|fe[89ab]|::$)/i.test(address) || address.includes('%')) return address;
   if (process.platform !== 'win32') return `${address}%${via.name}`;
   const own = listInterfaces().find((card) => card.name === via.name)?.addresses;
   return `${address}%${own?.find((entry) => entry.scopeId !== undefined)?.scopeId ?? via.name}`;
+}
+
+/** The card `via` as it is now, by its name or else its address, and an identity that changes when it is made anew. */
+export function presentCard(via: ChosenInterface): { via: ChosenInterface; identity: string } | undefined {
+  const cards = listInterfaces();
+  const card = cards.find(({ name }) => name === via.name) ?? cards.find((each) => owns(each, via.address));
+  const address = card && (owns(card, via.address) ? via.address : addressFor(card, via.address, via.family));
+  if (!card || address === undefined) return undefined;
+  return { via: { ...via, name: card.name, address }, identity: `${card.name} ${indexOf(card)}` };
 }
 
 /** E103: no card that is up leads to `destination`. */
@@ -176,6 +186,15 @@ async function routeSource(destination: string): Promise<string | undefined> {
     });
   } finally {
     socket.close();
+  }
+}
+
+/** The interface index where the system tells it; a card that is made anew gets another one. */
+function indexOf(card: NetworkCard): string {
+  try {
+    return readFileSync(`/sys/class/net/${card.name}/ifindex`, 'utf8').trim();
+  } catch {
+    return String(card.addresses.find((own) => own.scopeId !== undefined)?.scopeId ?? '');
   }
 }
 

@@ -5,6 +5,7 @@
  * runs under the same test table. All times are monotonic milliseconds (`transport/clock.ts`).
  */
 import type { Endpoint } from '../wire/address.ts';
+import type { LancastError } from '../wire/errors.ts';
 
 /** The network card a socket uses, and the reason it was chosen (`transport/interfaces.ts`). */
 export interface ChosenInterface {
@@ -56,6 +57,8 @@ export interface DepartureQueue extends AsyncDisposable {
   readonly stats: Readonly<DepartureStats>;
   /** Datagrams pushed and not yet handed to the kernel. */
   readonly queued: number;
+  /** Resolves, once, with the reason when the socket cannot send at all (E103, E109, E113 …). Pending otherwise. */
+  readonly failure: Promise<LancastError>;
   /**
    * Queues one datagram. `dueAt` never lies before that of the datagram pushed before. The queue owns `datagram` until it
    * has left: the caller does not write into it again.
@@ -83,9 +86,12 @@ export interface ArrivalOptions {
 export interface ArrivalStats {
   received: number;
   receivedBytes: number;
-  /** Datagrams the kernel dropped because our buffer was full; `undefined` when this engine cannot tell. */
-  kernelDrops: number | undefined;
-  /** The kernel's receive buffer in bytes as it was really granted. */
+  /**
+   * Datagrams the kernel dropped because our buffer was full; `undefined` when it does not tell. Asks the kernel: read it
+   * once a second, not per datagram.
+   */
+  readonly kernelDrops: number | undefined;
+  /** The kernel's receive buffer in bytes as it was really granted, counted as it was asked for. */
   receiveBufferBytes: number;
   /** How often the group was joined again because the card had gone away. */
   rejoined: number;
@@ -122,9 +128,9 @@ export interface Exchange extends AsyncDisposable {
 /** One implementation of UDP. */
 export interface UdpEngine {
   readonly kind: 'javascript' | 'native';
-  /** Opens a paced sending socket. Throws `LancastError` E102, E103, E106, E109, E115. */
+  /** Opens a paced sending socket. Throws `LancastError` E102, E103, E105, E106, E115. */
   openDeparture(options: DepartureOptions): Promise<DepartureQueue>;
-  /** Opens a receiving socket and joins. Throws `LancastError` E102, E103, E104, E107, E111. */
+  /** Opens a receiving socket and joins. Throws `LancastError` E102, E103, E104, E105, E107, E111. */
   openArrival(options: ArrivalOptions, sink: ArrivalSink): Promise<ArrivalQueue>;
   /** Opens a feedback socket. Throws as `openDeparture`. */
   openExchange(options: ExchangeOptions, sink: ArrivalSink): Promise<Exchange>;

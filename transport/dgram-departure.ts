@@ -1,0 +1,172 @@
+/** Paced sending on `node:dgram`: one connected socket per destination, all queues driven by one timer. */
+import type { Socket } from 'node:dgram';
+import { isIPv6 } from 'node:net';
+import { scopeOf, type Endpoint } from '../wire/address.ts';
+import { LancastError } from '../wire/errors.ts';
+import { DepartureSchedule } from './departure-schedule.ts';
+import { addDeparting, removeDeparting, wakeDeparting, type Departing } from './departure-timer.ts';
+import { sendFailure } from './dgram-errors.ts';
+import {
+  boundSocket,
+  checkDestination,
+  checkTtl,
+  closeSocket,
+  connectSocket,
+  prepareToSend,
+} from './dgram-socket.ts';
+import { isBroadcast, withZone } from './interfaces.ts';
+import type { DepartureOptions, DepartureQueue, DepartureStats } from './udp.ts';
+
+/** What a timer of JavaScript can keep. */
+const FINEST_QUANTUM_MS = 1;
+/** So many sends refused and none ever done mean that this socket cannot send at all. */
+const HOPELESS_SENDS = 10;
+
+/** Opens the sockets of one queue. Throws as `UdpEngine.openDeparture`. */
+export async function openDgramDeparture(options: DepartureOptions): Promise<DepartureQueue> {
+  checkTtl(options.ttl);
+  for (const destination of options.destinations) checkDestination(destination, options.broadcast ?? false);
+  const sockets: Socket[] = [];
+  try {
+    for (const destination of options.destinations) sockets.push(await openSocket(destination, options));
+  } catch (error) {
+    await Promise.all(sockets.map(closeSocket));
+    throw error;
+  }
+  return new DgramDeparture(sockets, options);
+}
+
+async function openSocket(destination: Endpoint, options: DepartureOptions): Promise<Socket> {
+  const { via } = options;
+  const unicast = scopeOf(destination.address) === 'unicast' && !isBroadcast(destination.address);
+  const type = isIPv6(destination.address) ? 'udp6' : 'udp4';
+  try {
+    // Bound to the card, so that groups and broadcasts leave by it; for unicast the kernel knows the way.
+    const socket = await boundSocket(
+      { type },
+      { address: unicast ? '' : withZone(via.address, via), port: 0 },
+    );
+    try {
+      prepareToSend(socket, options);
+      await connectSocket(socket, { address: withZone(destination.address, via), port: destination.port });
+      return socket;
+    } catch (error) {
+      await closeSocket(socket);
+      throw error;
+    }
+  } catch (error) {
+    throw sendFailure(error, destination.address, via);
+  }
+}
+
+class DgramDeparture implements DepartureQueue, Departing {
+  readonly stats: DepartureStats = { sent: 0, sentBytes: 0, failed: 0, latestMs: 0 };
+  readonly failure: Promise<LancastError>;
+
+  readonly #sockets: readonly Socket[];
+  readonly #schedule: DepartureSchedule;
+  readonly #options: DepartureOptions;
+  readonly #sent = (error: Error | null, bytes: number): void => this.#answered(error, bytes);
+  #waiting: { pushed: number; resolve: () => void; reject: (reason: LancastError) => void }[] = [];
+  #fail: (reason: LancastError) => void = () => undefined;
+  #pushed = 0;
+  #unanswered = 0; // handed to a socket whose answer is not yet there
+  #refusal: LancastError | undefined; // why sending was refused while none was ever done
+  #closed: Promise<unknown> | undefined;
+
+  constructor(sockets: readonly Socket[], options: DepartureOptions) {
+    this.#sockets = sockets;
+    this.#options = options;
+    this.#schedule = new DepartureSchedule(Math.max(FINEST_QUANTUM_MS, options.quantumMs ?? 0));
+    this.failure = new Promise((resolve) => (this.#fail = resolve));
+    // The ICMP answer of a peer that does not listen comes as an error of the socket.
+    for (const socket of sockets) socket.on('error', (error) => this.#refused(error));
+    addDeparting(this);
+  }
+
+  get queued(): number {
+    return this.#schedule.queued + Math.ceil(this.#unanswered / this.#sockets.length);
+  }
+
+  get wakeAt(): number {
+    return this.#schedule.wakeAt;
+  }
+
+  isBehind(now: number): boolean {
+    return this.#schedule.isBehind(now);
+  }
+
+  push(datagram: Buffer, dueAt: number): void {
+    if (this.#closed) return;
+    this.#schedule.push(datagram, dueAt);
+    this.#pushed++;
+    if (this.#schedule.queued === 1) wakeDeparting(this.#schedule.wakeAt);
+  }
+
+  depart(now: number): void {
+    for (let next = this.#schedule.poll(now); next !== undefined; next = this.#schedule.poll(now)) {
+      for (const socket of this.#sockets) {
+        this.#unanswered++;
+        socket.send(next, this.#sent);
+      }
+    }
+    this.stats.latestMs = this.#schedule.latestMs;
+  }
+
+  drained(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ pushed: this.#pushed, resolve, reject });
+      this.#settle();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed ??= this.#shut();
+    await this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #shut(): Promise<void> {
+    removeDeparting(this);
+    this.#schedule.clear();
+    await Promise.all(this.#sockets.map(closeSocket));
+    this.#unanswered = 0;
+    this.#settle();
+  }
+
+  #answered(error: Error | null, bytes: number): void {
+    this.#unanswered--;
+    if (error) this.#refused(error);
+    else {
+      this.stats.sent++;
+      this.stats.sentBytes += bytes;
+    }
+    if (this.#unanswered === 0 && this.#waiting.length > 0) this.#settle();
+  }
+
+  #refused(error: Error): void {
+    this.stats.failed++;
+    if (this.stats.sent > 0) return;
+    const [destination] = this.#options.destinations;
+    const reason = sendFailure(error, destination?.address ?? '', this.#options.via);
+    if (!(reason instanceof LancastError)) return;
+    this.#refusal = reason;
+    if (this.stats.failed === HOPELESS_SENDS) this.#fail(reason);
+  }
+
+  /** Answers those whose datagrams have all left. */
+  #settle(): void {
+    if (this.#unanswered > 0) return;
+    const left = this.#pushed - this.#schedule.queued;
+    const done = this.#waiting.filter((each) => each.pushed <= left);
+    this.#waiting = this.#waiting.filter((each) => each.pushed > left);
+    const refusal = this.stats.sent === 0 ? this.#refusal : undefined;
+    for (const { resolve, reject } of done) {
+      if (refusal) reject(refusal);
+      else resolve();
+    }
+  }
+}

@@ -1,0 +1,118 @@
+/** What Linux tells of UDP sockets in `/proc/net/udp`: who owns a port, and how many datagrams a full buffer cost. */
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+
+/** One row of `/proc/net/udp` or `/proc/net/udp6`. */
+export interface UdpRow {
+  /** Local port. */
+  port: number;
+  inode: string;
+  /** Datagrams dropped because the receive buffer was full. */
+  drops: number;
+}
+
+/** The program that holds a port. */
+export interface PortOwner {
+  name: string;
+  pid: number;
+}
+
+/** Parses the table. Lines that are none of its rows are left out. */
+export function parseUdpTable(text: string): UdpRow[] {
+  const rows: UdpRow[] = [];
+  for (const line of text.split('\n')) {
+    // sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode ref pointer drops
+    const fields = line.trim().split(/\s+/);
+    const local = /^[0-9A-F]+:([0-9A-F]{4})$/.exec(fields[1] ?? '');
+    const inode = fields[9];
+    if (!local?.[1] || inode === undefined) continue;
+    rows.push({ port: Number.parseInt(local[1], 16), inode, drops: Number(fields[12] ?? 0) });
+  }
+  return rows;
+}
+
+/** The program that holds UDP port `port`, as far as this user may see it; `undefined` elsewhere than on Linux. */
+export function portOwner(port: number): PortOwner | undefined {
+  const inodes = new Set(
+    rowsOf(4)
+      .concat(rowsOf(6))
+      .filter((row) => row.port === port)
+      .map((row) => row.inode),
+  );
+  if (inodes.size === 0) return undefined;
+  for (const pid of numbersIn('/proc')) {
+    if (!socketsOf(pid).some((inode) => inodes.has(inode))) continue;
+    return { name: readText(`/proc/${pid}/comm`)?.trim() ?? 'a program', pid: Number(pid) };
+  }
+  return undefined;
+}
+
+/** Counts what the kernel dropped at one socket of this process, and at those that take its place. */
+export class DropCounter {
+  #before = 0; // drops of the sockets followed earlier
+  #family: 4 | 6 = 4;
+  #inode: string | undefined;
+
+  /** Follows the newest socket on local port `port`. Call it right after the socket was bound. */
+  follow(port: number, family: 4 | 6): void {
+    this.#before = this.total ?? 0;
+    this.close();
+    const own = new Set(socketsOf('self'));
+    const free = ({ inode }: UdpRow): boolean => own.has(inode) && !followed.has(inode);
+    this.#family = family;
+    this.#inode = rowsOf(family).find((row) => row.port === port && free(row))?.inode;
+    if (this.#inode !== undefined) followed.add(this.#inode);
+  }
+
+  /** Datagrams dropped since the first socket was opened; `undefined` when the system does not tell. */
+  get total(): number | undefined {
+    const row =
+      this.#inode === undefined ? undefined : rowsOf(this.#family).find(({ inode }) => inode === this.#inode);
+    return row && this.#before + row.drops;
+  }
+
+  /** Lets go of the socket. */
+  close(): void {
+    if (this.#inode !== undefined) followed.delete(this.#inode);
+    this.#inode = undefined;
+  }
+}
+
+/** Sockets that have a counter, so that two on the same port do not count the same one. */
+const followed = new Set<string>();
+
+function rowsOf(family: 4 | 6): UdpRow[] {
+  return parseUdpTable(readText(family === 4 ? '/proc/net/udp' : '/proc/net/udp6') ?? '');
+}
+
+function socketsOf(pid: string): string[] {
+  const inodes: string[] = [];
+  for (const fd of numbersIn(`/proc/${pid}/fd`)) {
+    const inode = /^socket:\[(\d+)\]$/.exec(linkOf(`/proc/${pid}/fd/${fd}`))?.[1];
+    if (inode !== undefined) inodes.push(inode);
+  }
+  return inodes;
+}
+
+function numbersIn(folder: string): string[] {
+  try {
+    return readdirSync(folder).filter((name) => /^\d+$/.test(name));
+  } catch {
+    return []; // another user's process, one that has just ended, or not Linux
+  }
+}
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return ''; // closed meanwhile
+  }
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined; // not Linux
+  }
+}
