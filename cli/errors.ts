@@ -4,9 +4,12 @@
  * An error is always three lines: what happened, why, and what to do. Facts come from `LancastError.details`; those that
  * the thrower does not know are told in general words.
  */
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
 import type { ErrorCode, LancastError } from '../wire/errors.ts';
 import { formatBytes, plainText } from './format.ts';
 import { installHint } from './install-hint.ts';
+import { nearest } from './nearest.ts';
 
 /** An error as people read it. */
 export interface Explanation {
@@ -129,7 +132,7 @@ const TABLE: Readonly<Record<ErrorCode, Row>> = {
   E112: [
     5,
     (facts) => [
-      `${facts('host', '127.0.0.1')}:${facts('port', '')} is in use.`,
+      `${facts('host', '127.0.0.1')}:${facts('port', '1316')} is in use.`,
       'another program, perhaps another lancast viewer, serves there',
       'look whether it is the viewer you want, or take any free port with --http 127.0.0.1:0',
     ],
@@ -176,11 +179,14 @@ const TABLE: Readonly<Record<ErrorCode, Row>> = {
   ],
   E201: [
     6,
-    (facts) => [
-      `There is no file "${facts('path', '')}".`,
-      facts('meant', '') === '' ? 'nothing of that name is there' : 'a file of a similar name is there',
-      facts('meant', '') === '' ? 'check the name and the folder' : `did you mean "${facts('meant')}"?`,
-    ],
+    (facts) => {
+      const meant = similarFile(facts('path'));
+      return [
+        `There is no file "${facts('path', 'of that name')}".`,
+        meant === undefined ? 'nothing of that name is there' : 'a file of a similar name is there',
+        meant === undefined ? 'check the name and the folder' : `did you mean "${plainText(meant)}"?`,
+      ];
+    },
   ],
   E202: [
     6,
@@ -320,6 +326,16 @@ function usageReason(facts: Facts): string {
 function usageRemedy(facts: Facts): string {
   const meant = facts('meant');
   return meant === '' ? `lancast help ${facts('command')}`.trim() : `did you mean ${meant}?`;
+}
+
+/** A file of the same folder that may be meant. */
+function similarFile(typed: string): string | undefined {
+  try {
+    const found = nearest(path.basename(typed), readdirSync(path.dirname(typed)));
+    return found && path.join(path.dirname(typed), found);
+  } catch {
+    return undefined; // not even the folder is there
+  }
 }
 
 function diskReason(reason: string): string {

@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import {
+  address,
+  bitrate,
+  duration,
+  httpAddress,
+  integer,
+  ipAddress,
+  quantum,
+  text,
+  ttl,
+  type ValueType,
+} from '../../cli/values.ts';
+import { LancastError } from '../../wire/errors.ts';
+
+const aDay = duration(0, 86_400_000);
+
+const accepted: [name: string, type: ValueType<unknown>, typed: string, value: unknown][] = [
+  ['milliseconds', aDay, '200ms', 200],
+  ['seconds', aDay, '10s', 10_000],
+  ['minutes', aDay, '1.5m', 90_000],
+  ['minutes in full', aDay, '2min', 120_000],
+  ['hours', aDay, '1h', 3_600_000],
+  ['a bare number as seconds', aDay, '5', 5000],
+  ['capital units', aDay, '10S', 10_000],
+  ['megabits', bitrate, '8M', 8_000_000],
+  ['kilobits', bitrate, '500k', 500_000],
+  ['bits', bitrate, '64000', 64_000],
+  ['a rate with its unit', bitrate, '1.5Mbit/s', 1_500_000],
+  ['a rate as others write it', bitrate, '2Mbps', 2_000_000],
+  ['the lowest integer', integer(1, 9), '1', 1],
+  ['the highest integer', integer(1, 9), '9', 9],
+  ['one hop', ttl, '1', 1],
+  ['all hops', ttl, '255', 255],
+  ['an IPv4 address', ipAddress, '10.0.0.1', '10.0.0.1'],
+  ['an IPv6 address', ipAddress, 'fe80::1', 'fe80::1'],
+  ['a local HTTP address', httpAddress, '127.0.0.1:1316', { host: '127.0.0.1', port: 1316 }],
+  ['any free HTTP port', httpAddress, '127.0.0.1:0', { host: '127.0.0.1', port: 0 }],
+  ['an HTTP port alone', httpAddress, ':8080', { host: '127.0.0.1', port: 8080 }],
+  ['a local HTTP address of IPv6', httpAddress, '[::1]:80', { host: '::1', port: 80 }],
+  ['no quantum', quantum, '0', 0],
+  ['no quantum with a unit', quantum, '0ms', 0],
+  ['a quantum', quantum, '5ms', 5],
+  ['a text', text, 'Lobby', 'Lobby'],
+];
+const refused: [name: string, type: ValueType<unknown>, typed: string][] = [
+  ['a duration without digits', aDay, 'soon'],
+  ['a unit that is none', aDay, '5x'],
+  ['a negative duration', aDay, '-5s'],
+  ['a duration that is too long', aDay, '25h'],
+  ['an empty duration', aDay, ''],
+  ['a rate of nothing', bitrate, '0'],
+  ['a rate below 10k', bitrate, '9k'],
+  ['a rate above 10G', bitrate, '11G'],
+  ['a rate with two units', bitrate, '8MM'],
+  ['an integer below', integer(1, 9), '0'],
+  ['an integer above', integer(1, 9), '10'],
+  ['a fraction', integer(1, 9), '1.5'],
+  ['256 hops', ttl, '256'],
+  ['a host name', ipAddress, 'localhost'],
+  ['an HTTP address without a port', httpAddress, '127.0.0.1'],
+  ['an HTTP name', httpAddress, 'localhost:80'],
+  ['an HTTP port above 65535', httpAddress, '127.0.0.1:65536'],
+  ['a quantum below 0.5 ms', quantum, '0.4ms'],
+  ['a quantum above 10 ms', quantum, '11ms'],
+  ['an empty text', text, ''],
+];
+const thrown: [name: string, type: ValueType<unknown>, typed: string, code: string][] = [
+  ['TTL 0', ttl, '0', 'E106'],
+  ['TTL 00', ttl, '00', 'E106'],
+  ['@ before a unicast address', address, 'udp://@10.0.0.5:5004', 'E104'],
+  ['a foreign scheme', address, 'http://239.1.1.1:5004', 'E001'],
+  ['a host name as address', address, 'rtp://example.org:5004', 'E001'],
+  ['an odd RTP port', address, 'rtp://239.1.1.1:5005', 'E001'],
+  ['an empty address', address, '', 'E001'],
+];
+
+describe('values', () => {
+  for (const [name, type, typed, value] of accepted) {
+    it(`reads ${name}`, () => expect(type.parse(typed)).toEqual(value));
+  }
+  for (const [name, type, typed] of refused) {
+    it(`refuses ${name}`, () => expect(type.parse(typed)).toBeUndefined());
+  }
+  for (const [name, type, typed, code] of thrown) {
+    it(`says what is wrong with ${name}`, () => {
+      expect(() => type.parse(typed)).toThrow(expect.objectContaining({ name: LancastError.name, code }));
+    });
+  }
+  it('takes an @ before a group as if it were not there', () => {
+    expect(address.parse('udp://@239.1.1.1:1234')).toEqual(address.parse('udp://239.1.1.1:1234'));
+  });
+});
