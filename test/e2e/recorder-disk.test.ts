@@ -52,12 +52,17 @@ function inNamespace(script: string) {
   return spawn('unshare', ['-rm', 'sh', '-ec', script], { env, stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
+function parse(line: string): Line {
+  const parsed: Line = JSON.parse(line);
+  return parsed;
+}
+
 /** The lines of a child as they come, each with the time it was read. */
 function listen(stream: NodeJS.ReadableStream): { lines: [at: number, line: Line][]; ended: Promise<void> } {
   const lines: [number, Line][] = [];
   const reader = createInterface(stream);
   reader.on('line', (line) => {
-    if (line.startsWith('{')) lines.push([performance.now(), JSON.parse(line) as Line]);
+    if (line.startsWith('{')) lines.push([performance.now(), parse(line)]);
   });
   return { lines, ended: new Promise((resolve) => reader.once('close', resolve)) };
 }

@@ -16,7 +16,7 @@ import { numberedDatagram } from './numbered-datagram.ts';
 const [target = '-', rate = '8000000', milliseconds = '1000', ballast] = process.argv.slice(2);
 const bytesPerMs = Number(rate) / 8000;
 const say = (line: object) => process.stderr.write(`${JSON.stringify(line)}\n`);
-let gone = false;
+const reader = { gone: false };
 
 const recording = await openRecording(target, {
   onTrouble(error) {
@@ -25,14 +25,14 @@ const recording = await openRecording(target, {
   },
   onResumed: () => say({ resumed: true }),
   onReaderGone() {
-    gone = true;
+    reader.gone = true;
     say({ gone: true });
   },
 });
 
 const from = monotonicNow();
 let pushed = 0;
-for (let now = from; now - from < Number(milliseconds) && !gone; now = monotonicNow()) {
+for (let now = from; now - from < Number(milliseconds) && !reader.gone; now = monotonicNow()) {
   for (; pushed < (now - from) * bytesPerMs; pushed += 1316) {
     const index = pushed / 1316;
     const payload = numberedDatagram(index);
