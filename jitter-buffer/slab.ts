@@ -1,0 +1,118 @@
+/**
+ * Memory for the datagrams that are held: slots of one size in chunks that are added as they are needed and used again for
+ * ever. Nothing of it lies on the heap of JavaScript.
+ */
+
+/** A datagram on its way into the window. It is copied: the object and its buffer may be used again afterwards. */
+export interface Arrival {
+  /** Its place in the stream: a whole number from 0. */
+  index: number;
+  /** At most `MAX_DATAGRAM_BYTES`. */
+  datagram: Buffer;
+  /** Where in the datagram the payload lies. */
+  payloadStart: number;
+  payloadEnd: number;
+  /** Monotonic milliseconds. */
+  arrivedAt: number;
+  /** Media clock of the framing in 90 kHz ticks, unwrapped; `undefined` for framings without one. */
+  timestampTicks: number | undefined;
+  /** Media time in milliseconds, without jumps; `undefined` when the media clock cannot pace anything. */
+  mediaMs: number | undefined;
+  /** The media clock jumps here. */
+  discontinuity: boolean;
+}
+
+/** Largest datagram that can be kept. */
+export const MAX_DATAGRAM_BYTES = 2048;
+
+const CHUNK_SLOTS = 256;
+
+/** A fixed number of slots. A slot is a whole number from 0. */
+export class Slab {
+  readonly #chunks: Buffer[] = [];
+  /** Slots that are free, the one used last on top: it is still in the processor's cache. */
+  readonly #free: Int32Array;
+  #freeCount = 0;
+
+  // By slot. NaN stands for undefined.
+  readonly #start: Uint16Array;
+  readonly #end: Uint16Array;
+  readonly #arrivedAt: Float64Array;
+  readonly #timestampTicks: Float64Array;
+  readonly #mediaMs: Float64Array;
+  readonly #discontinuity: Uint8Array;
+
+  /** @param slots most datagrams kept at once */
+  constructor(slots: number) {
+    this.#free = new Int32Array(slots);
+    this.#start = new Uint16Array(slots);
+    this.#end = new Uint16Array(slots);
+    this.#arrivedAt = new Float64Array(slots);
+    this.#timestampTicks = new Float64Array(slots);
+    this.#mediaMs = new Float64Array(slots);
+    this.#discontinuity = new Uint8Array(slots);
+  }
+
+  /** Copies a datagram into a free slot. The caller knows that there is one. */
+  store(arrival: Arrival): number {
+    const { datagram } = arrival;
+    if (this.#freeCount === 0) this.#grow();
+    const slot = this.#free[--this.#freeCount] ?? 0;
+    this.#chunkOf(slot).set(datagram, offsetOf(slot));
+    this.#start[slot] = arrival.payloadStart;
+    this.#end[slot] = arrival.payloadEnd;
+    this.#arrivedAt[slot] = arrival.arrivedAt;
+    this.#timestampTicks[slot] = arrival.timestampTicks ?? Number.NaN;
+    this.#mediaMs[slot] = arrival.mediaMs ?? Number.NaN;
+    this.#discontinuity[slot] = arrival.discontinuity ? 1 : 0;
+    return slot;
+  }
+
+  free(slot: number): void {
+    this.#free[this.#freeCount++] = slot;
+  }
+
+  /** The payload, a view that is good until the slot is stored into again. */
+  payload(slot: number): Buffer {
+    const offset = offsetOf(slot);
+    return this.#chunkOf(slot).subarray(offset + (this.#start[slot] ?? 0), offset + (this.#end[slot] ?? 0));
+  }
+
+  arrivedAt(slot: number): number {
+    return this.#arrivedAt[slot] ?? 0;
+  }
+
+  timestampTicks(slot: number): number | undefined {
+    return known(this.#timestampTicks[slot]);
+  }
+
+  mediaMs(slot: number): number | undefined {
+    return known(this.#mediaMs[slot]);
+  }
+
+  discontinuity(slot: number): boolean {
+    return this.#discontinuity[slot] === 1;
+  }
+
+  #chunkOf(slot: number): Buffer {
+    const chunk = this.#chunks[(slot / CHUNK_SLOTS) | 0];
+    if (!chunk) throw new RangeError(`slot ${slot} was never handed out`);
+    return chunk;
+  }
+
+  #grow(): void {
+    const first = this.#chunks.length * CHUNK_SLOTS;
+    const last = Math.min(first + CHUNK_SLOTS, this.#free.length) - 1;
+    if (last < first) throw new RangeError(`all ${first} slots are in use`);
+    this.#chunks.push(Buffer.allocUnsafeSlow(CHUNK_SLOTS * MAX_DATAGRAM_BYTES));
+    for (let slot = last; slot >= first; slot--) this.free(slot);
+  }
+}
+
+function offsetOf(slot: number): number {
+  return (slot % CHUNK_SLOTS) * MAX_DATAGRAM_BYTES;
+}
+
+function known(value: number | undefined): number | undefined {
+  return value === undefined || Number.isNaN(value) ? undefined : value;
+}
