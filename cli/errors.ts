@@ -84,7 +84,7 @@ const TABLE: Readonly<Record<ErrorCode, Row>> = {
   E105: [
     2,
     (facts) => [
-      `${facts('address', 'That group')} is reserved for routers and never leaves the local link.`,
+      `${facts('group', 'That group')} is reserved for routers and never leaves the local link.`,
       '224.0.0.x belongs to the network itself',
       OWN_GROUP,
     ],
@@ -125,7 +125,9 @@ const TABLE: Readonly<Record<ErrorCode, Row>> = {
     5,
     (facts) => [
       `UDP port ${facts('port', 'that was asked for')} is in use.`,
-      `it is held by ${facts('holder', 'another program')}`,
+      facts('owner') === ''
+        ? 'another program holds it'
+        : `${facts('owner')} (pid ${facts('pid', 'unknown')}) holds it`,
       'close that program, or choose another port in the address',
     ],
   ],

@@ -57,7 +57,7 @@ async function bench() {
 async function fixtures() {
   if (provide('ffmpeg').length > 0) return 1;
   await prepare();
-  return (await node(['dist/fixtures/make-clip.js'])) === 0 ? 0 : 1;
+  return (await node(['dist/fixtures/make.js'])) === 0 ? 0 : 1;
 }
 
 async function lab() {

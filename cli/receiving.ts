@@ -1,0 +1,76 @@
+/** What all commands that receive have in common: their options, and how a stream is opened. */
+import { isIPv4 } from 'node:net';
+import { hostname } from 'node:os';
+import type { ReceiverSession } from '../receiver/index.ts';
+import type { ChosenInterface } from '../transport/udp.ts';
+import type { MediaAddress } from '../wire/address.ts';
+import { LancastError } from '../wire/errors.ts';
+import { defaulted, flag, repeated, single } from './command.ts';
+import { address, duration, ipAddress, text } from './values.ts';
+
+/** An hour: longer than anybody waits for a datagram. */
+const HOUR_MS = 3_600_000;
+
+/** The argument that names a stream. */
+export const streamAddress = address;
+
+/** Options by the same names in every command that receives. */
+export const receiveOptions = {
+  iface: single(
+    'CARD',
+    text,
+    'network card to receive on, by name or address; otherwise the one of the route',
+  ),
+  from: repeated('ADDRESS', ipAddress, 'accept only this sender (source-specific multicast)'),
+  latency: defaulted(
+    single('TIME', duration(0, HOUR_MS), 'how long a missing datagram is waited for'),
+    '200ms',
+  ),
+  json: flag('events for programs, a line of JSON each, on standard output'),
+};
+
+/** Their values. */
+export interface ReceiveValues {
+  iface: string | undefined;
+  from: string[];
+  latency: number;
+}
+
+/** A stream being received, and on which card. */
+export interface OpenStream {
+  session: ReceiverSession;
+  via: ChosenInterface;
+}
+
+/** Joins and starts to receive. Throws `LancastError` E102, E103, E104, E105, E107, E111. */
+export async function openStream(address: MediaAddress, values: ReceiveValues): Promise<OpenStream> {
+  const [{ startReceiver }, { dgramEngine }, { chooseInterface, listInterfaces }] = await Promise.all([
+    import('../receiver/index.ts'),
+    import('../transport/udp-dgram.ts'),
+    import('../transport/interfaces.ts'),
+  ]);
+  const own = listInterfaces().flatMap((card) =>
+    card.addresses.flatMap((each) => [each.address, each.broadcast]),
+  );
+  if (address.scope === 'unicast' && !isLocal(address.address, own)) {
+    const message = `${address.address} is neither a group nor an address of this machine`;
+    throw new LancastError('E104', message, { address: address.address });
+  }
+  const via = await chooseInterface(address.address, values.iface);
+  const session = await startReceiver({
+    address,
+    engine: dgramEngine,
+    via,
+    sources: values.from,
+    latencyMs: values.latency,
+    random: Math.random,
+    cname: `lancast@${hostname()}`,
+  });
+  return { session, via };
+}
+
+/** True for addresses of this machine, all of loopback, and "any". */
+function isLocal(address: string, own: readonly (string | undefined)[]): boolean {
+  const any = address === '0.0.0.0' || address === '::';
+  return any || own.includes(address) || (isIPv4(address) && address.startsWith('127.'));
+}
