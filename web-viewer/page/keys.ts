@@ -1,0 +1,40 @@
+/** The keys of the page. Off while typing, off with Ctrl, Alt or Meta, and off altogether when people choose so (WCAG 2.1.4). */
+import { changeVolume, playback, toggleFullScreen, toggleMute, togglePlay } from './media.ts';
+import { showKeyHelp, showNumbers, singleKeys } from './state.ts';
+
+const VOLUME_STEP = 0.05;
+
+const ACTIONS: Readonly<Record<string, () => void>> = {
+  ' ': togglePlay,
+  k: togglePlay,
+  m: toggleMute,
+  f: toggleFullScreen,
+  i: () => (showNumbers.value = showNumbers.value === 'yes' ? 'no' : 'yes'),
+  '?': () => (showKeyHelp.value = true),
+  arrowup: () => changeVolume(VOLUME_STEP),
+  arrowdown: () => changeVolume(-VOLUME_STEP),
+  end: () => playback.toLive(),
+};
+
+/** Keys that an element which has the focus needs itself. */
+const OWN_KEYS: readonly [selector: string, keys: RegExp][] = [
+  ['input, textarea, select, [contenteditable]', /./],
+  ['button, a, summary', /^( |enter)$/],
+  ['dialog, dialog *', /./],
+];
+
+/** Begins to listen. */
+export function listenToKeys(): void {
+  document.addEventListener('keydown', (event) => {
+    const key = event.key.toLowerCase();
+    const action = ACTIONS[key];
+    if (action === undefined || event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented)
+      return;
+    if (singleKeys.value === 'no' && key.length === 1) return;
+    const { target } = event;
+    if (target instanceof Element && OWN_KEYS.some(([own, keys]) => keys.test(key) && target.matches(own)))
+      return;
+    event.preventDefault();
+    action();
+  });
+}

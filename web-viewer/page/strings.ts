@@ -1,0 +1,210 @@
+/** Every word on the page. Text from outside (names, addresses) is only ever put in as text, never as markup. */
+import { bitrate, count, duration, percent, seconds } from './format.ts';
+import type { Health } from './health.ts';
+
+/** Words of a message about something that is wrong. */
+export interface TroubleWords {
+  title: string;
+  text: string;
+  /** What to look at, in the order of how often it is the cause. */
+  checks?: string[];
+  /** A command line that helps, to be copied. */
+  command?: string;
+}
+
+export const strings = {
+  appName: 'lancast',
+  skipToPlayer: 'Skip to the player',
+  streams: 'Streams',
+  streamList: 'Streams that this computer receives',
+  loading: 'Asking what is being received …',
+  empty: {
+    title: 'No stream yet',
+    text: 'Start one on any computer of this network, then watch it here:',
+    command: 'lancast send film.mp4',
+  },
+  unknownStream: 'That stream is no longer here. Choose another one.',
+  kinds: { video: 'Video', audio: 'Sound', data: 'Data', unknown: 'Stream' },
+
+  health: {
+    good: 'Good',
+    fair: 'Some loss',
+    poor: 'Heavy loss',
+    waiting: 'Waiting',
+    silent: 'No data',
+    ended: 'Ended',
+  } satisfies Record<Health, string>,
+
+  connection: {
+    connecting: 'Connecting',
+    open: 'Connected',
+    lost: 'Not connected',
+    bannerTitle: 'The connection to lancast is lost.',
+    bannerText: 'Playback goes on by itself as soon as lancast answers again.',
+    retryIn: (s: number) => (s > 0 ? `Next try in ${s} s` : 'Trying again …'),
+    retryNow: 'Try now',
+    restored: 'The connection is back.',
+  },
+
+  player: {
+    label: 'Player',
+    play: 'Play',
+    pause: 'Pause',
+    mute: 'Mute',
+    unmute: 'Sound on',
+    soundOff: 'Sound is off. Click for sound',
+    volume: 'Volume',
+    fullScreen: 'Full screen',
+    leaveFullScreen: 'Leave full screen',
+    toLive: 'Go to the newest picture',
+    live: 'Live',
+    delay: (s: number) => `−${seconds(s)}`,
+    delayTitle: 'How far the picture is behind the newest data that has arrived',
+    paused: 'Paused',
+    starting: 'Starting …',
+    waiting: 'Waiting for data …',
+    stats: 'Numbers',
+    restarting: 'Starting playback again …',
+    soundOnly: 'Sound only',
+  },
+
+  numbers: {
+    title: 'What arrives',
+    bitrate: 'Bitrate',
+    loss: 'Loss',
+    lossOf: (lost: number, total: number) => `${count(lost)} of ${count(total)}`,
+    atLeast: (value: string) => `at least ${value}`,
+    jitter: 'Jitter',
+    buffer: 'Receive buffer',
+    late: 'Late',
+    recovered: 'Recovered',
+    reordered: 'Out of order',
+    duplicate: 'Duplicates',
+    overflow: 'Buffer overflow',
+    continuity: 'Continuity errors',
+    delay: 'Picture delay',
+    kernelDrops: 'Dropped by this computer',
+    restarts: 'Sender restarts',
+    missingBefore: 'Sent before we joined',
+    media: 'Media',
+    source: 'Sender',
+    address: 'Address',
+    framing: 'Framing',
+    interface: 'Received on',
+    interfaceValue: (name: string, address: string, reason: string) => `${name} (${address}): ${reason}`,
+    framings: { rtp: 'RTP', udp: 'Bare MPEG-TS', seq: 'Sequence header' },
+  },
+
+  strip: {
+    title: 'The last five minutes',
+    recoveredLegend: 'Recovered',
+    lostLegend: 'Lost',
+    bitrateLegend: 'Bitrate',
+    table: 'Show as a table',
+    minute: 'Minute',
+    received: 'Received',
+    none: 'Nothing has been received yet.',
+    fine: (received: number) => `${count(received)} datagrams received, none lost.`,
+    summary: (lost: number, total: number, share: number, badSeconds: number) =>
+      `${count(lost)} of ${count(total)} datagrams lost (${percent(share)}), in ${badSeconds} ` +
+      `${badSeconds === 1 ? 'second' : 'seconds'}.`,
+    recovered: (recovered: number) => ` ${count(recovered)} more were lost and brought back.`,
+    cursor: (time: string, lost: number, share: number, bits: number) =>
+      `${time}  ${bitrate(bits)}  ${lost === 0 ? 'no loss' : `${count(lost)} lost (${percent(share)})`}`,
+  },
+
+  trouble: {
+    region: 'What is wrong',
+    copy: 'Copy',
+    copied: 'Copied',
+    waiting: (address: string, card: string): TroubleWords => ({
+      title: 'Nothing has arrived yet.',
+      text: `lancast listens to ${address} on ${card}. As soon as data comes, it plays here.`,
+      checks: [
+        'Is a sender running, and does it send to this very address and port?',
+        `Is ${card} the network card that the sender can reach? Choose another with --iface.`,
+        'Does a firewall on this computer or the sender block UDP?',
+        'Is the sender behind a router? Then it needs a larger --ttl than 1.',
+      ],
+    }),
+    refused: (datagrams: number, faults: string): TroubleWords => ({
+      title: 'Data arrives that lancast does not understand.',
+      text: `${count(datagrams)} datagrams were neither RTP nor MPEG-TS nor had a sequence header (${faults}).`,
+    }),
+    silent: (since: string, ms: number, card: string): TroubleWords => ({
+      title: `No data since ${since} (${duration(ms)}).`,
+      text: 'The sender did not say goodbye. Playback goes on by itself when data comes again.',
+      checks: [
+        'Is the sender still running and connected?',
+        `Is the cable of ${card} plugged in, or its Wi-Fi connected?`,
+        'Did it stop about four minutes after the start? Then a switch filters multicast and no router answers for it: ask for an IGMP querier.',
+      ],
+    }),
+    ended: (): TroubleWords => ({
+      title: 'The sender has ended the stream.',
+      text: 'When it starts again, it plays here by itself.',
+    }),
+    secondSender: (sender: string): TroubleWords => ({
+      title: 'A second sender uses the same address.',
+      text: `${sender} is being ignored so that the picture stays whole. Give it an address of its own, or choose one of both with --from.`,
+    }),
+    understated: (): TroubleWords => ({
+      title: 'Loss may be higher than shown.',
+      text: 'This stream is bare MPEG-TS without sequence numbers: loss is told by its 4-bit counters alone. A sender with rtp:// tells all of it.',
+    }),
+    kernelDrops: (datagrams: number): TroubleWords => ({
+      title: 'This computer dropped data itself.',
+      text: `${count(datagrams)} datagrams reached this computer and found its receive buffer full. The network is not to blame.`,
+      command: 'sudo sysctl -w net.core.rmem_max=8388608',
+    }),
+    noBrowserVideo: (codecs: string, vlc: string | undefined): TroubleWords => ({
+      title: `No picture: this browser cannot play ${codecs}.`,
+      text: `The data arrives, but ${codecs} needs a player of its own, such as VLC:`,
+      ...(vlc === undefined ? {} : { command: vlc }),
+    }),
+    noBrowserSound: (codecs: string, vlc: string | undefined): TroubleWords => ({
+      title: `No sound: this browser cannot play ${codecs}.`,
+      text: `The picture is shown without it. VLC plays both:`,
+      ...(vlc === undefined ? {} : { command: vlc }),
+    }),
+    noMediaSource: (vlc: string | undefined): TroubleWords => ({
+      title: 'This browser cannot play live streams.',
+      text: 'It has no Media Source Extensions. A current Chrome, Edge, Firefox or Safari does, and so does VLC:',
+      ...(vlc === undefined ? {} : { command: vlc }),
+    }),
+    noMedia: (): TroubleWords => ({
+      title: 'Data arrives, but neither picture nor sound is announced in it.',
+      text: 'It is not MPEG-TS, or its tables (PAT and PMT) have not come yet.',
+    }),
+    noKeyFrame: (ms: number): TroubleWords => ({
+      title: `Data arrives, but no picture can start yet (${duration(ms)}).`,
+      text: 'Playback starts at the next complete key frame. Senders make one every few seconds; loss can spoil it.',
+    }),
+    tooSlow: (times: number): TroubleWords => ({
+      title: 'This page could not keep up.',
+      text: `It skipped to the newest picture ${times === 1 ? 'once' : `${times} times`}. Other viewers and recordings are not touched by that. Closing other tabs helps.`,
+    }),
+    player: (detail: string): TroubleWords => ({
+      title: 'The player stopped and is started again.',
+      text: `The browser says: ${detail}`,
+    }),
+  },
+
+  theme: { label: 'Colours', auto: 'Automatic', light: 'Light', dark: 'Dark' },
+
+  keys: {
+    title: 'Keyboard',
+    open: 'Keyboard help',
+    close: 'Close',
+    enabled: 'Single-key shortcuts',
+    list: [
+      [['Space', 'K'], 'Play or pause'],
+      [['M'], 'Sound on or off'],
+      [['↑', '↓'], 'Louder, softer'],
+      [['F'], 'Full screen'],
+      [['End'], 'Go to the newest picture'],
+      [['I'], 'Show or hide the numbers'],
+      [['?'], 'This help'],
+    ] as [keys: string[], does: string][],
+  },
+};
