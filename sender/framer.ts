@@ -4,6 +4,7 @@
 import type { Framing } from '../wire/address.ts';
 import { RTP_HEADER_BYTES, RTP_MP2T, writeRtpHeader } from '../wire/rtp.ts';
 import { SEQUENCE_HEADER_BYTES, writeSequenceHeader } from '../wire/sequence-header.ts';
+import type { Stage } from '../wire/stage.ts';
 import type { MediaDatagram } from './packetizer.ts';
 
 /** How a stream begins; for RTP all three are random (RFC 3550 §5.1). Bare TS and the sequence header need none of it. */
@@ -34,41 +35,37 @@ const HEADER_BYTES: Readonly<Record<Framing, number>> = {
   udp: 0,
 };
 
-/** Frames datagrams in order. */
-export class Framer {
+/** Frames datagrams in order, one at a time: each is polled before the next is pushed. */
+export class Framer implements Stage<MediaDatagram, FramedDatagram> {
+  readonly wakeAt = Infinity;
+
   readonly #options: FramerOptions;
   #count = 0;
+  #framed: FramedDatagram | undefined;
 
   constructor(options: FramerOptions) {
     this.#options = options;
   }
 
-  /** The sequence number of the next datagram: 16 bits. */
-  get nextSequence(): number {
-    return (this.#options.sequence + this.#count) & 0xffff;
-  }
-
-  frame({ payload, programmeTicks, transmitTicks, discontinuity }: MediaDatagram): FramedDatagram {
+  push({ payload, programmeTicks, transmitTicks, discontinuity }: MediaDatagram): void {
     const { framing, timestamp, ssrc } = this.#options;
     const rtpTimestamp = (Math.floor(programmeTicks / 300) + timestamp) >>> 0;
     const datagram = this.#with(payload);
     if (framing === 'rtp') {
-      const sequence = this.nextSequence;
+      const sequence = (this.#options.sequence + this.#count) & 0xffff;
       writeRtpHeader(
         { payloadType: RTP_MP2T, marker: discontinuity, sequence, timestamp: rtpTimestamp, ssrc },
         datagram,
       );
     } else if (framing === 'seq') writeSequenceHeader(this.#count >>> 0, datagram);
     this.#count++;
-    return { datagram, payloadBytes: payload.length, transmitTicks, rtpTimestamp };
+    this.#framed = { datagram, payloadBytes: payload.length, transmitTicks, rtpTimestamp };
   }
 
-  /** What tells the end of the stream, to be sent three times; `undefined` for framings that end otherwise. */
-  endMark(): Buffer | undefined {
-    if (this.#options.framing !== 'seq') return undefined;
-    const mark = Buffer.allocUnsafe(SEQUENCE_HEADER_BYTES);
-    writeSequenceHeader(this.#count >>> 0, mark);
-    return mark;
+  poll(): FramedDatagram | undefined {
+    const framed = this.#framed;
+    this.#framed = undefined;
+    return framed;
   }
 
   /** The payload behind room for the header. Small buffers are slices of a slab of Node's. */
@@ -78,4 +75,11 @@ export class Framer {
     payload.copy(datagram, headerBytes);
     return datagram;
   }
+}
+
+/** The end mark of `seq://`, to be sent three times: a header whose sequence number is the count of all datagrams. */
+export function sequenceEndMark(count: number): Buffer {
+  const mark = Buffer.allocUnsafe(SEQUENCE_HEADER_BYTES);
+  writeSequenceHeader(count >>> 0, mark);
+  return mark;
 }

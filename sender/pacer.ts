@@ -13,6 +13,14 @@ export interface PacedDatagram extends FramedDatagram {
   dueAt: number;
 }
 
+/** How fast a programme goes out. */
+export interface Pace {
+  /** Against life, in millionths: 1 000 000 is its own pace, more is faster. At most 2³² − 1. */
+  ppm: number;
+  /** Payload. 0 while not known. */
+  bitsPerSecond: number;
+}
+
 export interface PacerOptions {
   /** Payload bits per second instead of the programme's own pace. Time stamps stay the programme's. */
   bitsPerSecond?: number | undefined;
@@ -22,11 +30,13 @@ export interface PacerOptions {
 export const AHEAD_MS = 200;
 /** Woken when the next one is due in so many milliseconds: 50 ms of datagrams leave at a time. */
 const REFILL_MS = 150;
+/** A source may be so late, milliseconds, without moving the anchor. */
+const TOLERANCE_MS = 1;
 const TICKS_PER_MS = PCR_HZ / 1000;
 const LIFE_PPM = 1_000_000;
 const MAX_PPM = 0xffffffff;
 /** The pace is measured over so long, milliseconds. */
-const PACE_WINDOW_MS = 1000;
+const WINDOW_MS = 1000;
 
 /** Puts due times on datagrams. */
 export class Pacer implements Stage<FramedDatagram, PacedDatagram> {
@@ -39,9 +49,9 @@ export class Pacer implements Stage<FramedDatagram, PacedDatagram> {
   #bytes = 0;
   #originAt: number | undefined; // when stream time 0 is due
   #newestDueAt = -Infinity;
-  #paceSince: { ticks: number; dueAt: number } | undefined;
   #newestTicks = 0;
-  #pacePpm: number | undefined;
+  #windowStart: { ticks: number; bytes: number; dueAt: number } | undefined;
+  #measured: Pace | undefined; // over the last whole window
 
   constructor(options: PacerOptions = {}) {
     this.#bytesPerMs = options.bitsPerSecond && options.bitsPerSecond / 8000;
@@ -52,24 +62,25 @@ export class Pacer implements Stage<FramedDatagram, PacedDatagram> {
     return this.#newestDueAt - AHEAD_MS;
   }
 
-  /** How fast the programme runs against life, in millionths: measured over a second, 1 000 000 at its own pace. */
-  get pacePpm(): number {
-    return this.#bytesPerMs === undefined ? LIFE_PPM : (this.#pacePpm ?? this.#paceNow());
+  /** The pace of the last second. */
+  get pace(): Pace {
+    return this.#measured ?? this.#measure();
   }
 
   push(framed: FramedDatagram, now: number): void {
     const streamMs = this.#bytesPerMs ? this.#bytes / this.#bytesPerMs : framed.transmitTicks / TICKS_PER_MS;
     this.#originAt ??= now - streamMs;
     const behindMs = now - (this.#originAt + streamMs);
-    if (behindMs > 0) {
+    if (behindMs > TOLERANCE_MS) {
       this.#originAt += behindMs;
       this.stats.slips++;
       this.stats.slippedMs += behindMs;
     }
     const dueAt = Math.max(this.#newestDueAt, this.#originAt + streamMs);
     this.#newestDueAt = dueAt;
+    this.#newestTicks = framed.transmitTicks;
+    this.#turnWindow();
     this.#bytes += framed.payloadBytes;
-    this.#measure(framed.transmitTicks, dueAt);
     const { datagram, payloadBytes, transmitTicks, rtpTimestamp } = framed;
     this.#queue.push({ datagram, payloadBytes, transmitTicks, rtpTimestamp, dueAt });
   }
@@ -90,18 +101,21 @@ export class Pacer implements Stage<FramedDatagram, PacedDatagram> {
     return next ? next.dueAt - REFILL_MS : Infinity;
   }
 
-  #measure(ticks: number, dueAt: number): void {
-    this.#newestTicks = ticks;
-    this.#paceSince ??= { ticks, dueAt };
-    if (dueAt - this.#paceSince.dueAt < PACE_WINDOW_MS) return;
-    this.#pacePpm = this.#paceNow();
-    this.#paceSince = { ticks, dueAt };
+  #turnWindow(): void {
+    const dueAt = this.#newestDueAt;
+    if (this.#windowStart && dueAt - this.#windowStart.dueAt < WINDOW_MS) return;
+    if (this.#windowStart) this.#measured = this.#measure();
+    this.#windowStart = { ticks: this.#newestTicks, bytes: this.#bytes, dueAt };
   }
 
-  #paceNow(): number {
-    if (!this.#paceSince || this.#newestDueAt <= this.#paceSince.dueAt) return LIFE_PPM;
-    const mediaMs = (this.#newestTicks - this.#paceSince.ticks) / TICKS_PER_MS;
-    const ppm = (mediaMs / (this.#newestDueAt - this.#paceSince.dueAt)) * LIFE_PPM;
-    return Math.min(MAX_PPM, Math.max(1, Math.round(ppm)));
+  #measure(): Pace {
+    const start = this.#windowStart;
+    const elapsedMs = this.#newestDueAt - (start?.dueAt ?? 0);
+    if (!start || elapsedMs <= 0) return { ppm: LIFE_PPM, bitsPerSecond: 0 };
+    const bitsPerSecond = ((this.#bytes - start.bytes) * 8000) / elapsedMs;
+    if (this.#bytesPerMs === undefined) return { ppm: LIFE_PPM, bitsPerSecond };
+    const mediaMs = (this.#newestTicks - start.ticks) / TICKS_PER_MS;
+    const ppm = Math.round((mediaMs / elapsedMs) * LIFE_PPM);
+    return { ppm: Math.min(MAX_PPM, Math.max(1, ppm)), bitsPerSecond };
   }
 }

@@ -10,6 +10,8 @@ export interface SourceDescription {
   totalBytes?: number;
   /** Media time of one pass in milliseconds, when known. */
   durationMs?: number;
+  /** True when the bytes are whole 188-byte transport packets from the first on; false for `--as-is` of anything else. */
+  transportStream: boolean;
   /** True when bytes come as they are made (camera, pipe): nothing lies ahead of now. */
   live: boolean;
   /** What a careful user should be told, a sentence each: `the last packet is cut (148 bytes) and is not sent`. */
@@ -21,9 +23,10 @@ export interface Source extends AsyncDisposable {
   /** Grows while the source is read: `notes` gets what shows up on the way. */
   readonly description: SourceDescription;
   /**
-   * The next run of bytes, `undefined` at the end. For TS sources whole 188-byte packets, the first byte 0x47.
-   * The run belongs to the caller. Rejects with a `LancastError` (E201–E208) when the source fails.
+   * The next run of bytes, `undefined` at the end and once closed. For TS sources whole 188-byte packets (but with `--as-is`
+   * the last may be cut), the first byte 0x47. The run belongs to the caller. Rejects with a `LancastError` (E201–E208) when the source fails.
    */
   read(): Promise<Buffer | undefined>;
+  /** Lets go of files and children. A `read` that is waiting gets `undefined`. */
   close(): Promise<void>;
 }

@@ -1,0 +1,331 @@
+/**
+ * The sender as a whole: a source is read, cut, timed, framed and paced into a departure queue; reports go out beside it.
+ *
+ * Memory stays bounded because the source is read only while less than 200 ms lie ahead.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { monotonicNow, wallNow } from '../transport/clock.ts';
+import { Driver } from '../transport/driver.ts';
+import type { ChosenInterface, DepartureQueue, Exchange, UdpEngine } from '../transport/udp.ts';
+import type { Endpoint, Framing, MediaAddress } from '../wire/address.ts';
+import { LancastError } from '../wire/errors.ts';
+import { PTS_HZ } from '../wire/pes.ts';
+import { PCR_HZ } from '../wire/mpeg-ts.ts';
+import { chain } from '../wire/stage.ts';
+import { Framer, sequenceEndMark } from './framer.ts';
+import { Pacer, type PacedDatagram } from './pacer.ts';
+import { type ClockSource, DATAGRAM_PAYLOAD_BYTES, Packetizer } from './packetizer.ts';
+import {
+  type Departures,
+  type ReceiverFigures,
+  SenderReporter,
+  type SenderReporterInput,
+} from './reporter.ts';
+import type { Source, SourceDescription } from './source.ts';
+
+export interface SenderOptions {
+  /** Closed with the session. */
+  source: Source;
+  /** Where to send: one or more of one framing (none: RTP) and one family. */
+  addresses: readonly MediaAddress[];
+  engine: UdpEngine;
+  /** The card to send from. */
+  via: ChosenInterface;
+  /** 1 to 255. */
+  ttl: number;
+  /** Overrides the pace, not the time stamps: payload bits per second. */
+  bitsPerSecond?: number | undefined;
+  /** See `DepartureOptions`. */
+  quantumMs?: number | undefined;
+  /** Allow broadcast destinations. Default false. */
+  broadcast?: boolean | undefined;
+  /** Uniform in 0 to 1, not to be guessed by others: the stream's numbers are drawn from it. */
+  random: () => number;
+  /** Canonical name in reports (RFC 7022), at most 255 bytes. */
+  cname: string;
+}
+
+/** How far a sender is. */
+export interface SenderProgress {
+  /** Datagrams that have left, counted once however many destinations there are. */
+  sentDatagrams: number;
+  /** Payload bytes of these. */
+  sentBytes: number;
+  /** Position in the programme. */
+  mediaMs: number;
+  /** Payload over the last second. */
+  bitsPerSecond: number;
+  /** How fast the programme runs, in millionths of life: 1 000 000 unless a bit rate was asked for. */
+  pacePpm: number;
+  /** Where the pace comes from. */
+  clock: ClockSource;
+  /** Jumps of the programme clock so far. */
+  discontinuities: number;
+  /** How late the source was in all: a live source that stalls, a slow disk. */
+  slippedMs: number;
+  /** Sends the kernel refused. */
+  failedSends: number;
+  /** Most milliseconds a datagram left late. */
+  latestMs: number;
+  /** Receivers that report to us (RTP only). */
+  receivers: readonly ReceiverFigures[];
+}
+
+/** What was sent in the end. */
+export interface SenderSummary extends SenderProgress {
+  elapsedMs: number;
+  /** The source had no more; false when the session was closed before. */
+  complete: boolean;
+}
+
+/** A stream that is being sent. */
+export interface SenderSession extends AsyncDisposable {
+  readonly framing: Framing;
+  /** The stream's name in RTP; 32 bits. */
+  readonly ssrc: number;
+  readonly source: SourceDescription;
+  progress(): SenderProgress;
+  /**
+   * Resolves when the end of the stream has been told. Rejects with the `LancastError` of a source that failed, after what
+   * was read of it has been sent and the end has been told; or at once when nothing can be sent.
+   */
+  readonly ended: Promise<SenderSummary>;
+  /** Stops reading, sends what is queued (at most 200 ms), tells the end and closes. Never rejects. */
+  close(): Promise<void>;
+}
+
+/** A live source whose clock stamps stay away is not held up longer, milliseconds. */
+const LIVE_HOLD_MS = 1000;
+const END_MARKS = 3;
+const END_MARK_GAP_MS = 100;
+
+/** Opens the sockets and begins to send. Throws `LancastError` E001 for mixed addresses, else as the engine. */
+export async function startSender(options: SenderOptions): Promise<SenderSession> {
+  const { engine, via, ttl, addresses, broadcast = false, quantumMs } = options;
+  const framing = commonFraming(addresses);
+  const quantum = quantumMs === undefined ? {} : { quantumMs };
+  const queue = await engine.openDeparture({ destinations: addresses, via, ttl, broadcast, ...quantum });
+  try {
+    const heard: { by?: Sender } = {};
+    const hear = (data: Buffer, _at: number, from: Endpoint): void => heard.by?.hear(data, from);
+    const exchange = framing === 'rtp' ? await engine.openExchange({ via, ttl, broadcast }, hear) : undefined;
+    heard.by = new Sender(options, { framing, queue, exchange });
+    return heard.by;
+  } catch (error) {
+    await queue.close();
+    throw error;
+  }
+}
+
+function commonFraming(addresses: readonly MediaAddress[]): Framing {
+  const [first, ...others] = addresses;
+  if (!first) throw new LancastError('E001', 'no address to send to');
+  const framing = first.framing ?? 'rtp';
+  const odd = others.find((each) => (each.framing ?? 'rtp') !== framing || each.family !== first.family);
+  if (!odd) return framing;
+  throw new LancastError('E001', `${first.address} and ${odd.address} differ in framing or family`, {
+    addresses: [first.address, odd.address],
+  });
+}
+
+/** What a sender sends through. */
+interface Outlets {
+  framing: Framing;
+  queue: DepartureQueue;
+  /** For reports; RTP only. */
+  exchange: Exchange | undefined;
+}
+
+class Sender implements SenderSession {
+  readonly framing: Framing;
+  readonly ssrc: number;
+  readonly ended: Promise<SenderSummary>;
+
+  readonly #options: SenderOptions;
+  readonly #outlets: Outlets;
+  readonly #packetizer: Packetizer;
+  readonly #pacer: Pacer;
+  readonly #media: Driver<Buffer | undefined, PacedDatagram>;
+  readonly #reporter: SenderReporter;
+  readonly #reports: Driver<SenderReporterInput, Buffer>;
+  readonly #departures: Departures;
+  readonly #firstSequence: number;
+  readonly #startedAt = monotonicNow();
+  readonly #stop = new AbortController();
+  #newestMediaMs = 0;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: SenderOptions, outlets: Outlets) {
+    const { source, random, bitsPerSecond } = options;
+    const { live, transportStream } = source.description;
+    const draw = (bits: number): number => Math.floor(random() * 2 ** bits);
+    const [ssrc, sequence, timestamp] = [draw(32), draw(16), draw(32)];
+    this.#options = options;
+    this.#outlets = outlets;
+    this.framing = outlets.framing;
+    this.ssrc = ssrc;
+    this.#firstSequence = sequence;
+    this.#packetizer = new Packetizer({ transportStream, holdMs: live ? LIVE_HOLD_MS : Infinity });
+    this.#pacer = new Pacer({ bitsPerSecond });
+    const framer = new Framer({ framing: outlets.framing, sequence, timestamp, ssrc });
+    const stages = chain(chain(this.#packetizer, framer), this.#pacer);
+    this.#media = new Driver(stages, (datagram) => this.#depart(datagram));
+    const pacer = this.#pacer;
+    this.#departures = {
+      index: 0,
+      sequence,
+      octets: 0,
+      rtpTimestamp: timestamp,
+      dueAt: this.#startedAt,
+      get pacePpm() {
+        return pacer.pace.ppm;
+      },
+    };
+    this.#reporter = this.#makeReporter();
+    this.#reports = new Driver(this.#reporter, (report) => this.#report(report));
+    this.ended = this.#run();
+    this.ended.catch(() => undefined); // whoever only closes need not listen
+  }
+
+  get source(): SourceDescription {
+    return this.#options.source.description;
+  }
+
+  /** A datagram came to the socket of the reports. */
+  hear(datagram: Buffer, source: Endpoint): void {
+    this.#reports.push({ kind: 'rtcp', datagram, source });
+  }
+
+  progress(): SenderProgress {
+    const { queue } = this.#outlets;
+    const { index, octets, dueAt } = this.#departures;
+    const { ppm, bitsPerSecond } = this.#pacer.pace;
+    const aheadMs = (Math.max(0, dueAt - monotonicNow()) * ppm) / 1e6;
+    return {
+      sentDatagrams: Math.max(0, index - queue.queued),
+      sentBytes: Math.max(0, octets - queue.queued * DATAGRAM_PAYLOAD_BYTES),
+      mediaMs: Math.max(0, this.#newestMediaMs - aheadMs),
+      bitsPerSecond,
+      pacePpm: ppm,
+      clock: this.#packetizer.clock,
+      discontinuities: this.#packetizer.stats.discontinuities,
+      slippedMs: this.#pacer.stats.slippedMs,
+      failedSends: queue.stats.failed,
+      latestMs: queue.stats.latestMs,
+      receivers: [...this.#reporter.receivers.values()],
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#halt();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #halt(): Promise<void> {
+    this.#stop.abort();
+    await this.#options.source.close();
+    await this.ended.catch(() => undefined);
+  }
+
+  async #run(): Promise<SenderSummary> {
+    const failures: unknown[] = [];
+    const note = (reason: unknown): void => void failures.push(reason);
+    const { queue } = this.#outlets;
+    void queue.failure.then((reason) => {
+      note(reason);
+      return this.close();
+    });
+    await this.#pump().catch(note);
+    const complete = failures.length === 0 && !this.#stop.signal.aborted;
+    await this.#flush().catch(note);
+    const summary = { ...this.progress(), elapsedMs: monotonicNow() - this.#startedAt, complete };
+    await this.#shut();
+    if (failures.length > 0) throw failures[0];
+    return summary;
+  }
+
+  /** Reads the source to its end, never more than 200 ms ahead. */
+  async #pump(): Promise<void> {
+    const { source } = this.#options;
+    for (let run = await source.read(); run !== undefined; run = await source.read()) {
+      if (this.#stop.signal.aborted) return;
+      this.#media.push(run);
+      await this.#until(this.#pacer.roomAt);
+    }
+  }
+
+  /** Sends what was read (after `close` only what is queued already), then tells the end. */
+  async #flush(): Promise<void> {
+    if (!this.#stop.signal.aborted) this.#media.push(undefined);
+    while (this.#pacer.wakeAt < Infinity && !this.#stop.signal.aborted)
+      await this.#until(Math.max(this.#pacer.wakeAt, monotonicNow() + 1));
+    this.#media.close();
+    await this.#outlets.queue.drained();
+    await (this.framing === 'rtp' ? this.#sayGoodbye() : this.#markEnd());
+  }
+
+  async #sayGoodbye(): Promise<void> {
+    this.#reports.push({ kind: 'end' });
+    while (this.#reporter.wakeAt < Infinity) await sleep(Math.max(1, this.#reporter.wakeAt - monotonicNow()));
+  }
+
+  async #markEnd(): Promise<void> {
+    if (this.framing !== 'seq') return;
+    const { queue } = this.#outlets;
+    for (let told = 0; told < END_MARKS; told++) {
+      if (told > 0) await sleep(END_MARK_GAP_MS);
+      queue.push(sequenceEndMark(this.#departures.index), monotonicNow());
+    }
+    await queue.drained();
+  }
+
+  async #shut(): Promise<void> {
+    this.#media.close();
+    this.#reports.close();
+    await Promise.all([
+      this.#outlets.queue.close(),
+      this.#outlets.exchange?.close(),
+      this.#options.source.close(),
+    ]);
+  }
+
+  /** Waits for a moment, or for `close`. */
+  async #until(at: number): Promise<void> {
+    const waitMs = at - monotonicNow();
+    if (waitMs > 0) await sleep(waitMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+  }
+
+  #depart({ datagram, dueAt, payloadBytes, rtpTimestamp, transmitTicks }: PacedDatagram): void {
+    const departures = this.#departures;
+    this.#outlets.queue.push(datagram, dueAt);
+    departures.index++;
+    departures.sequence = (this.#firstSequence + departures.index) & 0xffff;
+    departures.octets += payloadBytes;
+    departures.rtpTimestamp = rtpTimestamp;
+    departures.dueAt = dueAt;
+    this.#newestMediaMs = transmitTicks / (PCR_HZ / 1000);
+    if (departures.index === 1 && this.framing === 'rtp') this.#reports.push({ kind: 'start' });
+  }
+
+  #report(report: Buffer): void {
+    for (const { address, port } of this.#options.addresses)
+      this.#outlets.exchange?.send(report, { address, port: port + 1 });
+  }
+
+  #makeReporter(): SenderReporter {
+    const { cname, random } = this.#options;
+    return new SenderReporter({
+      ssrc: this.ssrc,
+      cname,
+      clockRateHz: PTS_HZ,
+      healPort: 0,
+      departures: this.#departures,
+      random,
+      wallAt: (now) => wallNow() + now - monotonicNow(),
+    });
+  }
+}
