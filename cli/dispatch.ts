@@ -3,11 +3,10 @@ import { readFileSync } from 'node:fs';
 import { LancastError } from '../wire/errors.ts';
 import type { Context } from './command.ts';
 import { commandNames, loadCommand, loadCommands } from './commands.ts';
-import { explain, threeLines } from './errors.ts';
 import { commandHelp, overview } from './help.ts';
-import { nearest } from './nearest.ts';
-import type { Output } from './output.ts';
 import { installationFile } from './installation.ts';
+import { nearest } from './nearest.ts';
+import { report } from './report.ts';
 
 /** Runs one command line; resolves with the exit status. Rejects only for bugs. */
 export async function dispatch(argv: readonly string[], context: Context): Promise<number> {
@@ -17,14 +16,6 @@ export async function dispatch(argv: readonly string[], context: Context): Promi
     if (!(error instanceof LancastError)) throw error;
     return report(error, context.output);
   }
-}
-
-/** Tells people and programs of an error; the exit status that belongs to it. */
-export function report(error: LancastError, output: Output): number {
-  const { what, why, fix, exitCode } = explain(error);
-  output.event({ event: exitCode === 0 ? 'warning' : 'error', code: error.code, what, why, fix });
-  output.say(threeLines(error));
-  return exitCode;
 }
 
 /** True when the words ask for help, `--` aside: what follows it is a file's name. */

@@ -308,10 +308,10 @@ export function explain(error: LancastError): Explanation {
   return { what, why, fix, exitCode };
 }
 
-/** The three lines, for a terminal. */
-export function threeLines(error: LancastError): string {
-  const { what, why, fix, exitCode } = explain(error);
-  return `  ${exitCode === 0 ? '!' : '✗'} ${error.code} ${what}\n    why: ${why}\n    fix: ${fix}`;
+/** The three lines, for a terminal, after the mark `!` of a warning or `✗` of an error. */
+export function threeLines(error: LancastError, mark: '!' | '✗'): string {
+  const { what, why, fix } = explain(error);
+  return `  ${mark} ${error.code} ${what}\n    why: ${why}\n    fix: ${fix}`;
 }
 
 function sentence(error: LancastError): string {

@@ -5,8 +5,9 @@
  * or 143. The second one ends it at once.
  */
 import { LancastError } from '../wire/errors.ts';
-import { asksFor, dispatch, report } from './dispatch.ts';
+import { asksFor, dispatch } from './dispatch.ts';
 import { Output } from './output.ts';
+import { report } from './report.ts';
 
 const EXIT_BY_SIGNAL: Readonly<Record<string, number>> = { SIGINT: 130, SIGTERM: 143 };
 /** Handles that somebody forgot to close do not keep the program alive for longer than this. */

@@ -61,6 +61,13 @@ export class Output {
     this.#options.stderr.write(`${this.#erased()}${shown.join('\n')}\n${this.#line}`);
   }
 
+  /** Prints lines that are the command's data, to stdout; nothing with `--json`, where the events are the data. */
+  print(lines: string): void {
+    if (this.json) return;
+    const shown = lines.split('\n').map((line) => plainText(line));
+    this.#options.stdout.write(`${shown.join('\n')}\n`);
+  }
+
   /** Tells programs one event; nothing without `--json`. Numbers that are not known are left out by the caller. */
   event(event: JsonEvent): void {
     if (this.json) this.#options.stdout.write(`${JSON.stringify(event)}\n`);

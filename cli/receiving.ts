@@ -2,14 +2,20 @@
 import { isIPv4 } from 'node:net';
 import { hostname } from 'node:os';
 import type { ReceiverSession } from '../receiver/index.ts';
+import { monotonicNow } from '../transport/clock.ts';
 import type { ChosenInterface } from '../transport/udp.ts';
 import type { MediaAddress } from '../wire/address.ts';
 import { LancastError } from '../wire/errors.ts';
 import { defaulted, flag, repeated, single } from './command.ts';
+import type { Output } from './output.ts';
+import { warn } from './report.ts';
+import { SilenceWatch } from './silence.ts';
 import { address, duration, ipAddress, text } from './values.ts';
 
 /** An hour: longer than anybody waits for a datagram. */
 const HOUR_MS = 3_600_000;
+/** Silence that calls for words. */
+const WONDER_AFTER_MS = 5000;
 
 /** The argument that names a stream. */
 export const streamAddress = address;
@@ -40,6 +46,10 @@ export interface ReceiveValues {
 export interface OpenStream {
   session: ReceiverSession;
   via: ChosenInterface;
+  /** Monotonic milliseconds. */
+  openedAt: number;
+  /** Knows why nothing arrives. */
+  silence: SilenceWatch;
 }
 
 /** Joins and starts to receive. Throws `LancastError` E102, E103, E104, E105, E107, E111. */
@@ -66,7 +76,16 @@ export async function openStream(address: MediaAddress, values: ReceiveValues): 
     random: Math.random,
     cname: `lancast@${hostname()}`,
   });
-  return { session, via };
+  return { session, via, openedAt: monotonicNow(), silence: new SilenceWatch(address, via, values.from) };
+}
+
+/** Warns, once, when nothing has come after five seconds. Returns the timer. */
+export function warnWhenSilent({ session, silence }: OpenStream, output: Output): NodeJS.Timeout {
+  const look = (): void => {
+    const snapshot = session.snapshot();
+    if (snapshot.packets === 0) warn(silence.diagnose(snapshot, WONDER_AFTER_MS / 1000), output);
+  };
+  return setTimeout(look, WONDER_AFTER_MS).unref();
 }
 
 /** True for addresses of this machine, all of loopback, and "any". */

@@ -47,7 +47,7 @@ describe('errors', () => {
   for (const [code, details, exitCode, words] of errors) {
     const error = new LancastError(code, 'message', details);
     it(`words ${code} ${JSON.stringify(details)} in three lines`, () => {
-      const lines = threeLines(error);
+      const lines = threeLines(error, '✗');
       expect(lines.split('\n')).toHaveLength(3);
       expect(lines).toContain(code);
       expect(lines).toMatch(words);
@@ -66,11 +66,11 @@ describe('errors', () => {
     }
   });
   it('names a file that may be meant', () => {
-    const lines = threeLines(new LancastError('E201', '', { path: 'pakcage.json' }));
+    const lines = threeLines(new LancastError('E201', '', { path: 'pakcage.json' }), '!');
     expect(lines).toContain('did you mean "package.json"?');
   });
   it('keeps names from outside to their line', () => {
-    const lines = threeLines(new LancastError('E201', '', { path: 'a\n  ✗ E999 fake\x1b[2J' }));
+    const lines = threeLines(new LancastError('E201', '', { path: 'a\n  ✗ E999 fake\x1b[2J' }), '!');
     expect(lines.split('\n')).toHaveLength(3);
     expect(lines).not.toContain('\x1b');
   });

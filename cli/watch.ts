@@ -1,0 +1,82 @@
+/** `lancast watch`: receive streams and show them in the browser. */
+import type { MediaAddress } from '../wire/address.ts';
+import { command, repeated, single, type Context } from './command.ts';
+import { formatRate, plural } from './format.ts';
+import type { Output, Progress } from './output.ts';
+import { openStream, receiveOptions, streamAddress, warnWhenSilent } from './receiving.ts';
+import type { OpenStream, ReceiveValues } from './receiving.ts';
+import { aborted } from './signal.ts';
+import { httpAddress } from './values.ts';
+import { openViewer } from './viewing.ts';
+
+export const watch = command({
+  name: 'watch',
+  summary: 'receive streams and show them in the browser',
+  examples: [
+    ['lancast watch rtp://239.255.1.1:5004', 'one stream, at http://127.0.0.1:1316'],
+    ['lancast watch udp://@239.1.1.1:1234 udp://@239.1.1.2:1234', 'two streams on one page'],
+  ],
+  arguments: {
+    urls: repeated('URL', streamAddress, 'streams: rtp://…, udp://…, seq://… or addresses alone'),
+  },
+  options: {
+    ...receiveOptions,
+    http: single(
+      'HOST:PORT',
+      httpAddress,
+      'where to show them; otherwise 127.0.0.1:1316 or the next free port',
+    ),
+  },
+  run: watchStreams,
+});
+
+interface WatchValues extends ReceiveValues {
+  urls: MediaAddress[];
+  http: { host: string; port: number } | undefined;
+}
+
+async function watchStreams(values: WatchValues, { output, signal }: Context): Promise<number> {
+  await using view = await openViewer(values.http, output);
+  const streams: OpenStream[] = [];
+  try {
+    for (const url of values.urls) {
+      const stream = await openStream(url, values);
+      streams.push(stream);
+      view.show(stream);
+      warnWhenSilent(stream, output);
+    }
+    announce(streams, view.url, output);
+    const endFollowing = output.follow(() => progressOf(streams));
+    await aborted(signal);
+    endFollowing();
+  } finally {
+    await Promise.all(streams.map(({ session }) => session.close()));
+  }
+  return 0;
+}
+
+function announce(streams: readonly OpenStream[], url: string, output: Output): void {
+  for (const { session, via } of streams) {
+    const { address } = session.snapshot();
+    output.say(`  ✓ receiving    ${address} via ${via.name} (${via.address}), ${via.reason}`);
+  }
+  output.say(`  ➜ watch here   ${url}`);
+  output.event({ event: 'listening', url });
+}
+
+/** What all streams together do. */
+export function progressOf(streams: readonly OpenStream[]): Progress {
+  const snapshots = streams.map(({ session }) => session.snapshot());
+  const sum = (key: 'packets' | 'bitsPerSecond' | 'unrecovered'): number =>
+    snapshots.reduce((total, each) => total + each[key], 0);
+  const { packets, bitsPerSecond, unrecovered } = {
+    packets: sum('packets'),
+    bitsPerSecond: sum('bitsPerSecond'),
+    unrecovered: sum('unrecovered'),
+  };
+  const states = snapshots.map((each) => each.state).join(', ');
+  return {
+    line: `  ${states}  ${formatRate(bitsPerSecond)}  ${plural(packets, 'datagram')}  ${unrecovered} lost`,
+    event: { event: 'progress', packets, bitsPerSecond, unrecovered },
+  };
+}

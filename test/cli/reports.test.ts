@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest';
+import { problemsOf, reportOf } from '../../cli/probe.ts';
+import { healthOf, rowOf } from '../../cli/stats.ts';
+import type { StreamSnapshot } from '../../wire/metrics.ts';
+import { snapshotOf } from './snapshot.ts';
+
+const problems: [name: string, changes: Partial<StreamSnapshot>, words: string[]][] = [
+  ['a healthy stream', {}, []],
+  ['a stream whose losses were all repaired', { lost: 9, recovered: 9 }, []],
+  ['lost datagrams', { lost: 3, unrecovered: 3 }, ['datagrams lost: 3']],
+  ['lost synchronisation', { syncLosses: 1 }, ['losses of synchronisation (TR 101 290, 1.1): 1']],
+  ['broken sync bytes', { syncByteErrors: 1 }, ['sync byte errors (1.2): 1']],
+  ['a missing PAT', { patErrors: 1 }, ['PAT errors (1.3): 1']],
+  ['broken continuity', { continuityErrors: 4 }, ['continuity errors (1.4): 4']],
+  ['a missing PMT', { pmtErrors: 1 }, ['PMT errors (1.5): 1']],
+  ['a missing PID', { pidErrors: 1 }, ['PID errors (1.6): 1']],
+  ['a bad clock', { pcrErrors: 1 }, ['PCR errors (2.3): 1']],
+  ['garbage', { refused: { 'too-short': 2, 'not-ts': 1 } }, ['datagrams of no known kind: 3']],
+  [
+    'a second sender',
+    { secondSender: '10.0.0.7:5004' },
+    ['a second sender on the same group: 10.0.0.7:5004'],
+  ],
+];
+
+describe('probe', () => {
+  for (const [name, changes, words] of problems) {
+    it(`${words.length === 0 ? 'finds nothing wrong with' : 'names'} ${name}`, () => {
+      expect(problemsOf(snapshotOf(changes))).toEqual(words);
+    });
+  }
+  it('reports on codecs, loss, jitter and bitrate', () => {
+    const text = reportOf(snapshotOf({ lost: 4, recovered: 4 }), []);
+    expect(text).toMatch(/programme {3}1 "Lobby": H\.264 \(PID 256\), AAC eng \(PID 257\)/);
+    expect(text).toMatch(/bitrate {5}8\.1 Mb\/s/);
+    expect(text).toMatch(/jitter {6}1\.2 ms/);
+    expect(text).toMatch(/4 lost \(0\.40 %\), 4 recovered/);
+    expect(text).toMatch(/health {6}✓ well/);
+  });
+  it('does not make up what is not known', () => {
+    const { jitterMs: _, source: __, framing: ___, ...unknown } = snapshotOf({ programmes: [] });
+    const text = reportOf(unknown, ['datagrams lost: 3']);
+    expect(text).toMatch(/jitter {6}–/);
+    expect(text).toMatch(/✗ datagrams lost: 3/);
+    expect(text).not.toMatch(/undefined|programme/);
+  });
+});
+
+describe('stats', () => {
+  const step = { at: new Date(0), intervalMs: 500 };
+  it('counts between two snapshots', () => {
+    const before = snapshotOf({ packets: 100, bytes: 131_600, lost: 5, unrecovered: 2, continuityErrors: 1 });
+    const after = snapshotOf({ packets: 300, bytes: 394_800, lost: 9, unrecovered: 3, continuityErrors: 1 });
+    expect(rowOf(before, after, step)).toMatchObject({
+      bitsPerSecond: 4_211_200,
+      packets: 200,
+      lost: 4,
+      unrecovered: 1,
+      continuityErrors: 0,
+    });
+  });
+
+  const healths: [health: string, changes: Partial<StreamSnapshot>][] = [
+    ['good', { packets: 1100 }],
+    ['good', { packets: 1100, lost: 5, recovered: 5 }],
+    ['fair', { packets: 2000, unrecovered: 1 }],
+    ['bad', { packets: 1010, unrecovered: 1 }],
+    ['bad', { unrecovered: 1 }],
+    ['fair', { packets: 1100, continuityErrors: 1 }],
+    ['silent', {}],
+  ];
+  for (const [health, changes] of healths) {
+    it(`calls ${JSON.stringify(changes)} ${health}`, () => {
+      expect(healthOf(rowOf(snapshotOf(), snapshotOf(changes), step))).toBe(health);
+    });
+  }
+});
