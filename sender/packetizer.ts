@@ -44,7 +44,7 @@ export type ClockSource = 'undecided' | 'pcr' | 'dts' | 'rate';
 export interface PacketizerOptions {
   /** The bytes are whole transport packets, the first at the first byte. Otherwise they are paced by the rate alone. */
   transportStream: boolean;
-  /** Longest wait for a clock stamp, milliseconds. For live sources about a second; `Infinity` for files, which wait for us. */
+  /** Longest that bytes come without a clock stamp, milliseconds. For live sources; `Infinity` for files, which wait for us. */
   holdMs: number;
 }
 
@@ -55,6 +55,7 @@ const HOLD_BYTES = 4 * 1024 * 1024;
 export class Packetizer implements Stage<Buffer | undefined, MediaDatagram> {
   /** `datagrams` cut; `discontinuities` of the programme clock. */
   readonly stats = { datagrams: 0, discontinuities: 0 };
+  readonly wakeAt = Infinity;
 
   readonly #options: PacketizerOptions;
   readonly #clock = new ProgrammeClock();
@@ -64,7 +65,7 @@ export class Packetizer implements Stage<Buffer | undefined, MediaDatagram> {
   #held: MediaDatagram[] = [];
   #taken = 0; // of `#held`, by `poll`
   #stamped = 0; // of `#held`, ready for `poll`
-  #waitingSince = 0; // how long the first that is not stamped waits
+  #stampedAt: number | undefined; // when the last stamp came
   #jumped = false; // the next datagram is the first after a jump
 
   constructor(options: PacketizerOptions) {
@@ -84,22 +85,18 @@ export class Packetizer implements Stage<Buffer | undefined, MediaDatagram> {
       if (this.#rest.length > 0) this.#add(this.#rest);
       this.#rest = this.#rest.subarray(0, 0);
     }
-    if (this.#held[this.#stamped] !== waiting) this.#waitingSince = now;
+    if (this.#stampedAt === undefined || this.#held[this.#stamped] !== waiting) this.#stampedAt = now;
     const heldBytes = (this.#held.length - this.#stamped) * DATAGRAM_PAYLOAD_BYTES;
-    if (!run || heldBytes > HOLD_BYTES) this.#giveUpWaiting();
+    const tooLong = now - this.#stampedAt > this.#options.holdMs;
+    if (!run || heldBytes > HOLD_BYTES || tooLong) this.#giveUpWaiting();
   }
 
-  poll(now: number): MediaDatagram | undefined {
-    if (now >= this.wakeAt) this.#giveUpWaiting();
+  poll(): MediaDatagram | undefined {
     if (this.#taken < this.#stamped) return this.#held[this.#taken++];
     if (this.#taken > 0) this.#held = this.#held.slice(this.#taken);
     this.#stamped -= this.#taken;
     this.#taken = 0;
     return undefined;
-  }
-
-  get wakeAt(): number {
-    return this.#stamped < this.#held.length ? this.#waitingSince + this.#options.holdMs : Infinity;
   }
 
   #cut(bytes: Buffer): void {
