@@ -9,9 +9,9 @@ export class RateMeter {
   readonly #bytes = new Float64Array(SLOTS);
   #slot = -Infinity; // the slot that is being filled, counted from time 0
 
-  /** `bytes` came at `now`, monotonic milliseconds. */
-  add(bytes: number, now: number): void {
-    this.#advance(now);
+  /** `bytes` came at `arrivedAt`, monotonic milliseconds; what is not in order of time counts as newest. */
+  add(bytes: number, arrivedAt: number): void {
+    this.#advance(arrivedAt);
     const at = this.#slot % SLOTS;
     this.#bytes[at] = (this.#bytes[at] ?? 0) + bytes;
   }
@@ -26,6 +26,7 @@ export class RateMeter {
 
   #advance(now: number): void {
     const slot = Math.floor(now / SLOT_MS);
+    if (slot <= this.#slot) return;
     const steps = Math.min(SLOTS, slot - this.#slot);
     for (let step = 0; step < steps; step++) this.#bytes[(slot - step + SLOTS) % SLOTS] = 0;
     this.#slot = slot;

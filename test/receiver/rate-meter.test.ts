@@ -23,6 +23,14 @@ describe('RateMeter', () => {
     expect(meter.bitsPerSecond(1e9)).toBe(0);
   });
 
+  it('takes what is not in order of time', () => {
+    const meter = new RateMeter();
+    meter.add(1000, 1000);
+    meter.add(1000, 700);
+    expect(meter.bitsPerSecond(1100)).toBe(16_000);
+    expect(meter.bitsPerSecond(2100)).toBe(0);
+  });
+
   it('counts on after a long silence', () => {
     const meter = new RateMeter();
     meter.add(1000, 0);
