@@ -7,14 +7,12 @@
  */
 import { ContinuityCheck } from '../wire/continuity.ts';
 import type { Programme, TransportStreamCounters } from '../wire/metrics.ts';
-import { PID_COUNT, SYNC_BYTE, TS_PACKET_BYTES, pidAt } from '../wire/mpeg-ts.ts';
+import { PID_COUNT, TS_PACKET_BYTES, pidAt } from '../wire/mpeg-ts.ts';
 import { ProgrammeTable } from '../wire/programme-table.ts';
 import { PAT_PID } from '../wire/psi.ts';
+import { PacketGrid } from './packet-grid.ts';
 import { PcrWatch } from './pcr-watch.ts';
 
-/** Sync bytes in a row that lock; wrong ones in a row that lose the lock. TR 101 290 §5.2.1. */
-const LOCK_AFTER = 5;
-const LOST_AFTER = 3;
 /** PAT and PMTs are due this often. */
 const TABLE_DUE_MS = 500;
 /** Sound and picture are due this often. */
@@ -23,17 +21,8 @@ const STREAM_DUE_MS = 5000;
 const LOOK_EVERY_MS = 100;
 /** Takes the payloads of one stream in order. */
 export class TsMonitor {
-  /** Since the start; a restart of the sender does not clear them. */
-  readonly counters: TransportStreamCounters = {
-    syncLosses: 0,
-    syncByteErrors: 0,
-    patErrors: 0,
-    continuityErrors: 0,
-    pmtErrors: 0,
-    pidErrors: 0,
-    pcrErrors: 0,
-  };
-
+  readonly #counters = { patErrors: 0, continuityErrors: 0, pmtErrors: 0, pidErrors: 0, pcrErrors: 0 };
+  readonly #grid = new PacketGrid();
   #tables = new ProgrammeTable();
   readonly #continuity = new ContinuityCheck();
   readonly #pcr = new PcrWatch();
@@ -44,16 +33,14 @@ export class TsMonitor {
   #lookAt = -Infinity;
   #lastAt = -Infinity;
 
-  #locked = false;
-  /** Right sync bytes in a row before the lock, wrong ones in a row while locked. */
-  #run = 0;
-  /** The beginning of a packet that ends in the next payload. */
-  readonly #cut = Buffer.alloc(TS_PACKET_BYTES);
-  #cutBytes = 0;
+  /** Since the start; a restart of the sender does not clear them. */
+  get counters(): TransportStreamCounters {
+    return { ...this.#grid.stats, ...this.#counters };
+  }
 
   /** True while the payload shows itself to be a transport stream. */
   get locked(): boolean {
-    return this.#locked;
+    return this.#grid.locked;
   }
 
   /** What the stream says it contains. */
@@ -75,16 +62,19 @@ export class TsMonitor {
   push(payload: Buffer, now: number): void {
     if (now - this.#lastAt > TABLE_DUE_MS) this.#expectAnew(now);
     this.#lastAt = Math.max(this.#lastAt, now);
-    let at = this.#cutBytes > 0 ? this.#completeCut(payload, now) : 0;
-    if (!this.#locked) at = this.#lock(payload, at);
-    for (; at + TS_PACKET_BYTES <= payload.length; at += TS_PACKET_BYTES) this.#take(payload, at, now);
-    if (this.#locked && at < payload.length) this.#cutBytes = payload.copy(this.#cut, 0, at);
+    const grid = this.#grid;
+    let at = grid.open(payload);
+    if (grid.joined) this.#take(grid.joined, 0, now);
+    for (; at + TS_PACKET_BYTES <= payload.length; at += TS_PACKET_BYTES) {
+      if (grid.isPacket(payload, at)) this.#take(payload, at, now);
+    }
+    grid.close(payload, at);
     if (now >= this.#lookAt) this.#look(now);
   }
 
   /** Payloads are missing between the last one and the next. */
   gap(): void {
-    this.#cutBytes = 0;
+    this.#grid.gap();
     this.#pcr.forget();
   }
 
@@ -93,58 +83,24 @@ export class TsMonitor {
     this.gap();
     this.#continuity.reset();
     this.#tables = new ProgrammeTable();
+    this.#grid.restart();
     this.#lastAt = -Infinity;
-    this.#locked = false;
-    this.#run = 0;
-  }
-
-  #completeCut(payload: Buffer, now: number): number {
-    const taken = payload.copy(this.#cut, this.#cutBytes, 0, TS_PACKET_BYTES - this.#cutBytes);
-    this.#cutBytes += taken;
-    if (this.#cutBytes < TS_PACKET_BYTES) return taken;
-    this.#cutBytes = 0;
-    this.#take(this.#cut, 0, now);
-    return taken;
-  }
-
-  /** Where the first packet of a payload begins when its sync bytes lock; its end while they do not. */
-  #lock(payload: Buffer, from: number): number {
-    const found = from + firstPacket(payload.subarray(from));
-    const packets = Math.floor((payload.length - found) / TS_PACKET_BYTES);
-    this.#run = packets > 0 ? this.#run + packets : 0;
-    this.#locked = this.#run >= LOCK_AFTER;
-    if (!this.#locked) return payload.length;
-    this.#run = 0;
-    return found;
   }
 
   #take(bytes: Buffer, at: number, now: number): void {
-    if (bytes[at] !== SYNC_BYTE) return this.#wrongSync();
-    if (!this.#locked) return;
-    this.#run = 0;
     const pid = pidAt(bytes, at);
     this.#seenAt[pid] = now;
-    if (this.#continuity.check(bytes, at) === 'error') this.counters.continuityErrors++;
+    if (this.#continuity.check(bytes, at) === 'error') this.#counters.continuityErrors++;
     if (this.#tables.isTable(pid)) this.#takeTable(bytes, at, now);
-    if (this.#pcr.take(bytes, at, pid)) this.counters.pcrErrors++;
-  }
-
-  #wrongSync(): void {
-    if (!this.#locked) return;
-    this.counters.syncByteErrors++;
-    if (++this.#run < LOST_AFTER) return;
-    this.counters.syncLosses++;
-    this.#locked = false;
-    this.#run = 0;
-    this.gap();
+    if (this.#pcr.take(bytes, at, pid)) this.#counters.pcrErrors++;
   }
 
   #takeTable(bytes: Buffer, at: number, now: number): void {
     const pid = pidAt(bytes, at);
     const news = this.#tables.push(bytes, at);
     if (news === 'table') this.#tableAt.set(pid, now);
-    else if (news === 'foreign' && pid === PAT_PID) this.counters.patErrors++;
-    else if (news === 'foreign' && this.#isPmtPid(pid)) this.counters.pmtErrors++;
+    else if (news === 'foreign' && pid === PAT_PID) this.#counters.patErrors++;
+    else if (news === 'foreign' && this.#isPmtPid(pid)) this.#counters.pmtErrors++;
   }
 
   #isPmtPid(pid: number): boolean {
@@ -163,16 +119,16 @@ export class TsMonitor {
   /** Counts what is overdue; each lack once in the time it is due in. */
   #look(now: number): void {
     this.#lookAt = now + LOOK_EVERY_MS;
-    if (!this.#locked) return;
-    if (this.#overdue(PAT_PID, now)) this.counters.patErrors++;
+    if (!this.locked) return;
+    if (this.#overdue(PAT_PID, now)) this.#counters.patErrors++;
     const pmtPids = new Set(this.#tables.pmtPids);
-    for (const pid of pmtPids) if (this.#overdue(pid, now)) this.counters.pmtErrors++;
+    for (const pid of pmtPids) if (this.#overdue(pid, now)) this.#counters.pmtErrors++;
     for (const programme of this.programmes) {
       for (const { pid, kind } of programme.streams) {
         // Subtitles and data come when there are any.
         if (kind !== 'video' && kind !== 'audio') continue;
         if (now - (this.#seenAt[pid] ?? now) <= STREAM_DUE_MS) continue;
-        this.counters.pidErrors++;
+        this.#counters.pidErrors++;
         this.#seenAt[pid] = now;
       }
     }
@@ -184,14 +140,4 @@ export class TsMonitor {
     this.#tableAt.set(pid, now);
     return last !== undefined;
   }
-}
-
-/** Offset of the first place from which all sync bytes in a payload are right; its length when there is none. */
-function firstPacket(payload: Buffer): number {
-  for (let first = 0; first < TS_PACKET_BYTES && first + TS_PACKET_BYTES <= payload.length; first++) {
-    let at = first;
-    while (at < payload.length && payload[at] === SYNC_BYTE) at += TS_PACKET_BYTES;
-    if (at >= payload.length) return first;
-  }
-  return payload.length;
 }
