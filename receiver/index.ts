@@ -2,13 +2,19 @@
  * The receiver: sockets at one end, sinks at the other, one pure chain between them.
  *
  *     media socket ─┐                                ┌─► TS monitor ─► snapshot
- *                   ├─► reception (pure) ─► released ┼─► sinks: recorder, viewer feed, stdout
- *     rtcp socket ──┘        └─► reports ─► exchange └─► nextEnd
+ *                   ├─► reception (pure) ─► released ┼─► sinks: recorder, viewer feed, pipe
+ *      RTCP socket ─┘        └─► reports ─► exchange └─► nextEnd
  */
-import type { UdpEngine, ChosenInterface } from '../transport/udp.ts';
-import type { MediaAddress } from '../wire/address.ts';
+import { monotonicNow } from '../transport/clock.ts';
+import { Driver } from '../transport/driver.ts';
+import type { ArrivalQueue, ChosenInterface, Exchange, UdpEngine } from '../transport/udp.ts';
+import { formatMediaAddress, type Endpoint, type MediaAddress } from '../wire/address.ts';
+import { LancastError } from '../wire/errors.ts';
 import type { StreamSnapshot } from '../wire/metrics.ts';
+import { RateMeter } from './rate-meter.ts';
+import { Reception, type ReceptionInput, type ReceptionOutput } from './reception.ts';
 import type { Sink } from './sink.ts';
+import { TsMonitor } from './ts-monitor.ts';
 
 /** What a receiver listens to and how. */
 export interface ReceiverOptions {
@@ -21,7 +27,7 @@ export interface ReceiverOptions {
   sources?: readonly string[];
   /** How long a missing datagram is waited for, milliseconds. */
   latencyMs: number;
-  /** What people call it; default: the address as a URL. */
+  /** What people call it; default: the address. */
   name?: string;
   /** Kernel buffer to ask for, bytes. Default: the engine's. */
   receiveBufferBytes?: number;
@@ -43,25 +49,199 @@ export interface StreamEnd {
 
 /** One stream being received. It goes on after an end: a sender may come back. */
 export interface ReceiverSession extends AsyncDisposable {
-  /** Stable within the process; safe in a URL. */
+  /** The same whenever this address is received; safe in a URL. */
   readonly id: string;
   readonly name: string;
   readonly address: MediaAddress;
   /** What a careful user should be told, a sentence each. */
   readonly notes: readonly string[];
   snapshot(): StreamSnapshot;
-  /** From the next datagram on. Sinks stay the caller's: closing the session does not close them. */
+  /** Feeds `sink` from the next datagram on. Closing the session does not close its sinks: they stay the caller's. */
   addSink(sink: Sink): void;
   removeSink(sink: Sink): void;
   /** Nothing more is expected (a timeout): takes what is still held for recognition and drains the window. */
   giveUp(): void;
-  /** The next end of the stream from now on. */
+  /** The next end of the stream from now on; at once when the session is closed. */
   nextEnd(): Promise<StreamEnd>;
-  /** Leaves the group. Datagrams still held for repair are released first. */
+  /** Leaves the group. What is still held goes to the sinks first. */
   close(): Promise<void>;
 }
 
 /** Opens the sockets and starts to receive. Throws `LancastError` as the engine does. */
-export async function startReceiver(_options: ReceiverOptions): Promise<ReceiverSession> {
-  throw new Error('not yet built');
+export async function startReceiver(options: ReceiverOptions): Promise<ReceiverSession> {
+  const session = new Session(options);
+  try {
+    await session.open();
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
+  return session;
+}
+
+/** A stream that says nothing for so long is silent. */
+const SILENT_AFTER_MS = 1000;
+/** Receiver reports go back to wherever the sender is. */
+const REPORT_TTL = 64;
+const LAST_PORT = 65_535;
+
+class Session implements ReceiverSession {
+  readonly id: string;
+  readonly name: string;
+  readonly address: MediaAddress;
+  readonly notes: string[] = [];
+
+  readonly #options: ReceiverOptions;
+  readonly #now: () => number;
+  readonly #reception: Reception;
+  readonly #driver: Driver<ReceptionInput, ReceptionOutput>;
+  readonly #rate = new RateMeter();
+  readonly #monitor = new TsMonitor();
+  #sinks: readonly Sink[] = [];
+  #waiting: ((end: StreamEnd) => void)[] = [];
+  #state: 'waiting' | 'playing' | 'ended' = 'waiting';
+  #reason: StreamEnd['reason'] = 'told';
+  #media: ArrivalQueue | undefined;
+  #rtcp: ArrivalQueue | undefined;
+  #exchange: Exchange | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ReceiverOptions) {
+    const { address, latencyMs, cname, random, now = monotonicNow } = options;
+    const { framing } = address;
+    this.#options = options;
+    this.#now = now;
+    this.address = address;
+    this.name = options.name ?? formatMediaAddress(address);
+    this.id = `${address.address}-${address.port}`.replaceAll(':', '-');
+    this.#reception = new Reception({
+      ...(framing && { framing }),
+      latencyMs,
+      release: 'in-order',
+      cname,
+      random,
+    });
+    this.#driver = new Driver(this.#reception, (output) => this.#route(output), { now });
+  }
+
+  /** Opens the media socket and, where RTCP may come, those of the reports. */
+  async open(): Promise<void> {
+    const { engine, via, sources, receiveBufferBytes } = this.#options;
+    const { address, port, framing } = this.address;
+    const on = (port: number) => ({ address: { address, port }, via, ...(sources && { sources }) });
+    this.#media = await engine.openArrival(
+      { ...on(port), ...(receiveBufferBytes && { receiveBufferBytes }) },
+      (data, arrivedAt, source) => this.#take(data, arrivedAt, source),
+    );
+    if (framing === 'udp' || framing === 'seq' || port === LAST_PORT) return;
+    const hear = (data: Buffer, arrivedAt: number, source: Endpoint) =>
+      this.#driver.push({ kind: 'rtcp', data, arrivedAt, source });
+    try {
+      this.#rtcp = await engine.openArrival(on(port + 1), hear);
+      this.#exchange = await engine.openExchange({ via, ttl: REPORT_TTL }, hear);
+    } catch (error) {
+      if (!(error instanceof LancastError)) throw error;
+      this.notes.push(`${error.message}: the sender's reports and its goodbye are not heard`);
+    }
+  }
+
+  snapshot(): StreamSnapshot {
+    const now = this.#now();
+    const figures = this.#reception.figures(now);
+    const { name, address, reason } = this.#options.via;
+    const kernelDrops = this.#media?.stats.kernelDrops;
+    const silent = this.#state === 'playing' && (figures.silentMs ?? 0) > SILENT_AFTER_MS;
+    return {
+      id: this.id,
+      name: this.name,
+      address: formatMediaAddress(this.address),
+      interface: { name, address, reason },
+      state: silent ? 'silent' : this.#state,
+      ...figures,
+      ...this.#monitor.counters,
+      programmes: [...this.#monitor.programmes],
+      bitsPerSecond: this.#rate.bitsPerSecond(now),
+      ...(kernelDrops !== undefined && { kernelDrops }),
+    };
+  }
+
+  addSink(sink: Sink): void {
+    this.#sinks = [...this.#sinks, sink];
+  }
+
+  removeSink(sink: Sink): void {
+    this.#sinks = this.#sinks.filter((other) => other !== sink);
+  }
+
+  giveUp(): void {
+    this.#giveUp('given-up');
+  }
+
+  nextEnd(): Promise<StreamEnd> {
+    if (this.#closing) return Promise.resolve({ reason: 'closed', proven: false });
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  async close(): Promise<void> {
+    this.#closing ??= this.#shut();
+    await this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #shut(): Promise<void> {
+    await Promise.all([this.#media?.close(), this.#rtcp?.close()]);
+    this.#giveUp('closed');
+    this.#driver.close();
+    await this.#exchange?.close();
+  }
+
+  #take(data: Buffer, arrivedAt: number, source: Endpoint): void {
+    this.#reception.pushMedia(data, arrivedAt, source, this.#now());
+    this.#driver.drain();
+  }
+
+  #route(output: ReceptionOutput): void {
+    switch (output.kind) {
+      case 'report':
+        this.#exchange?.send(output.datagram, output.to);
+        return;
+      case 'recognised':
+      case 'second-sender':
+        return; // both stand in the figures
+      case 'payload':
+        this.#state = 'playing';
+        this.#rate.add(output.payload.length, output.arrivedAt);
+        this.#monitor.push(output.payload, output.arrivedAt);
+        break;
+      case 'gap':
+        this.#monitor.gap();
+        break;
+      case 'restart':
+        this.#monitor.restart();
+        break;
+      case 'end':
+        break;
+    }
+    const now = this.#now();
+    for (const sink of this.#sinks) sink.push(output, now);
+    if (output.kind === 'end') this.#end({ reason: this.#reason, proven: output.proven });
+  }
+
+  /** Whatever is held is released now; the stream has ended even if nothing was. */
+  #giveUp(reason: StreamEnd['reason']): void {
+    this.#reason = reason;
+    this.#driver.push({ kind: 'giveUp' });
+    this.#reason = 'told';
+    if (this.#waiting.length > 0) this.#end({ reason, proven: false });
+  }
+
+  #end(end: StreamEnd): void {
+    if (this.#state === 'playing') this.#state = 'ended';
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve(end);
+  }
 }
