@@ -132,11 +132,14 @@ export class MessageRing {
   }
 }
 
-/** E205: ffmpeg ended although nobody asked it to. */
-export function ffmpegStopped(exit: ChildExit, messages: MessageRing): LancastError {
-  const how = exit.signal === null ? `status ${exit.code ?? 'unknown'}` : `signal ${exit.signal}`;
-  return new LancastError('E205', `ffmpeg stopped by itself: ${how}`, {
-    exit: how,
-    lines: messages.lastLines(3),
-  });
+/** E205: ffmpeg ended although nobody asked it to. @param status how: `status 1`, `signal SIGKILL` */
+export function ffmpegStopped(status: string, messages: MessageRing): LancastError {
+  const stderr = messages.lastLines(3).join(' | ');
+  return new LancastError('E205', `ffmpeg stopped on its own: ${status}`, { status, stderr });
+}
+
+/** How a child ended, in words; `undefined` when all was well. */
+export function exitStatus({ code, signal }: ChildExit): string | undefined {
+  if (signal !== null) return `signal ${signal}`;
+  return code === 0 ? undefined : `status ${code ?? 'unknown'}`;
 }
