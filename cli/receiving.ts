@@ -1,12 +1,12 @@
 /** What all commands that receive have in common: their options, and how a stream is opened. */
 import { isIPv4 } from 'node:net';
-import { hostname } from 'node:os';
 import type { ReceiverSession } from '../receiver/index.ts';
 import { monotonicNow } from '../transport/clock.ts';
 import type { ChosenInterface } from '../transport/udp.ts';
 import type { MediaAddress } from '../wire/address.ts';
 import { LancastError } from '../wire/errors.ts';
 import { defaulted, flag, repeated, single } from './command.ts';
+import { cname, random } from './identity.ts';
 import type { Output } from './output.ts';
 import { warn } from './report.ts';
 import { SilenceWatch } from './silence.ts';
@@ -73,8 +73,8 @@ export async function openStream(address: MediaAddress, values: ReceiveValues): 
     via,
     sources: values.from,
     latencyMs: values.latency,
-    random: Math.random,
-    cname: `lancast@${hostname()}`,
+    random,
+    cname,
   });
   return { session, via, openedAt: monotonicNow(), silence: new SilenceWatch(address, via, values.from) };
 }
