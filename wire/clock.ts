@@ -42,16 +42,6 @@ export function cycleDistance(a: number, b: number, cycle: number): number {
   return distance < -cycle / 2 ? distance + cycle : distance;
 }
 
-/** Milliseconds of so many ticks of 90 kHz. */
-export function ticksToMs(ticks: number): number {
-  return ticks / 90;
-}
-
-/** Whole ticks of 90 kHz next to so many milliseconds. */
-export function msToTicks(ms: number): number {
-  return Math.round(ms * 90);
-}
-
 /** Milliseconds of so many ticks of 27 MHz. */
 export function pcrToMs(pcr: number): number {
   return pcr / 27_000;

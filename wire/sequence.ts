@@ -27,14 +27,9 @@ export class Unwrapper {
 
   /** The extended value of `wire`, taken to be within half a cycle of the newest one seen. */
   unwrap(wire: number): number {
-    const extended = this.extend(wire);
-    if (this.#newest === undefined || extended > this.#newest) this.#newest = extended;
+    if (this.#newest === undefined) return (this.#newest = wire);
+    const extended = this.#newest + wrapDistance(this.#newest, wire, this.#bits);
+    if (extended > this.#newest) this.#newest = extended;
     return extended;
-  }
-
-  /** As `unwrap`, but leaves no trace: for values that may not belong to the stream. */
-  extend(wire: number): number {
-    if (this.#newest === undefined) return wire;
-    return this.#newest + wrapDistance(this.#newest, wire, this.#bits);
   }
 }

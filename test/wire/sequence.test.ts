@@ -72,14 +72,6 @@ for (const bits of [16, 32] as const) {
       expect(unwrapper.unwrap(cycle - 2)).toBe(cycle - 2);
     });
 
-    it('extends without a trace', () => {
-      const unwrapper = new Unwrapper(bits);
-      expect(unwrapper.extend(9)).toBe(9);
-      unwrapper.unwrap(cycle - 1);
-      expect(unwrapper.extend(cycle / 2 - 2)).toBe(cycle + cycle / 2 - 2);
-      expect(unwrapper.unwrap(1)).toBe(cycle + 1);
-    });
-
     it('restores any walk whose steps stay within half a cycle of the newest', () => {
       const walk = fc.array(fc.integer({ min: -(cycle / 2), max: cycle / 2 - 1 }), { maxLength: 50 });
       fc.assert(
