@@ -2,6 +2,7 @@
  * Puts a header before each payload: RTP with MPEG-TS (RFC 2250, RFC 3551), the 4-byte sequence header, or nothing.
  */
 import type { Framing } from '../wire/address.ts';
+import { pcrToTicks } from '../wire/clock.ts';
 import { RTP_HEADER_BYTES, RTP_MP2T, writeRtpHeader } from '../wire/rtp.ts';
 import { SEQUENCE_HEADER_BYTES, writeSequenceHeader } from '../wire/sequence-header.ts';
 import type { Stage } from '../wire/stage.ts';
@@ -49,7 +50,7 @@ export class Framer implements Stage<MediaDatagram, FramedDatagram> {
 
   push({ payload, programmeTicks, transmitTicks, discontinuity }: MediaDatagram): void {
     const { framing, timestamp, ssrc } = this.#options;
-    const rtpTimestamp = (Math.floor(programmeTicks / 300) + timestamp) >>> 0;
+    const rtpTimestamp = (pcrToTicks(programmeTicks) + timestamp) >>> 0;
     const datagram = this.#with(payload);
     if (framing === 'rtp') {
       const sequence = (this.#options.sequence + this.#count) & 0xffff;

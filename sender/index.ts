@@ -10,7 +10,7 @@ import type { ChosenInterface, DepartureQueue, Exchange, UdpEngine } from '../tr
 import type { Endpoint, Framing, MediaAddress } from '../wire/address.ts';
 import { LancastError } from '../wire/errors.ts';
 import { PTS_HZ } from '../wire/pes.ts';
-import { PCR_HZ } from '../wire/mpeg-ts.ts';
+import { pcrToMs } from '../wire/clock.ts';
 import { chain } from '../wire/stage.ts';
 import { Framer, sequenceEndMark } from './framer.ts';
 import { Pacer, type PacedDatagram } from './pacer.ts';
@@ -307,7 +307,7 @@ class Sender implements SenderSession {
     departures.octets += payloadBytes;
     departures.rtpTimestamp = rtpTimestamp;
     departures.dueAt = dueAt;
-    this.#newestMediaMs = transmitTicks / (PCR_HZ / 1000);
+    this.#newestMediaMs = pcrToMs(transmitTicks);
     if (departures.index === 1 && this.framing === 'rtp') this.#reports.push({ kind: 'start' });
   }
 

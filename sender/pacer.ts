@@ -4,7 +4,7 @@
  * Datagrams leave up to 200 ms ahead, so that whoever sends them is not disturbed by a stall of ours. The first one anchors the
  * clock. A source that falls behind moves the anchor: what was missed is never made up for in a burst.
  */
-import { PCR_HZ } from '../wire/mpeg-ts.ts';
+import { pcrToMs } from '../wire/clock.ts';
 import type { Stage } from '../wire/stage.ts';
 import type { FramedDatagram } from './framer.ts';
 
@@ -32,7 +32,6 @@ export const AHEAD_MS = 200;
 const REFILL_MS = 150;
 /** A source may be so late, milliseconds, without moving the anchor. */
 const TOLERANCE_MS = 1;
-const TICKS_PER_MS = PCR_HZ / 1000;
 const LIFE_PPM = 1_000_000;
 const MAX_PPM = 0xffffffff;
 /** The pace is measured over so long, milliseconds. */
@@ -68,7 +67,7 @@ export class Pacer implements Stage<FramedDatagram, PacedDatagram> {
   }
 
   push(framed: FramedDatagram, now: number): void {
-    const streamMs = this.#bytesPerMs ? this.#bytes / this.#bytesPerMs : framed.transmitTicks / TICKS_PER_MS;
+    const streamMs = this.#bytesPerMs ? this.#bytes / this.#bytesPerMs : pcrToMs(framed.transmitTicks);
     this.#originAt ??= now - streamMs;
     const behindMs = now - (this.#originAt + streamMs);
     if (behindMs > TOLERANCE_MS) {
@@ -114,7 +113,7 @@ export class Pacer implements Stage<FramedDatagram, PacedDatagram> {
     if (!start || elapsedMs <= 0) return { ppm: LIFE_PPM, bitsPerSecond: 0 };
     const bitsPerSecond = ((this.#bytes - start.bytes) * 8000) / elapsedMs;
     if (this.#bytesPerMs === undefined) return { ppm: LIFE_PPM, bitsPerSecond };
-    const mediaMs = (this.#newestTicks - start.ticks) / TICKS_PER_MS;
+    const mediaMs = pcrToMs(this.#newestTicks - start.ticks);
     const ppm = Math.round((mediaMs / elapsedMs) * LIFE_PPM);
     return { ppm: Math.min(MAX_PPM, Math.max(1, ppm)), bitsPerSecond };
   }
