@@ -51,7 +51,7 @@ export type Lanc =
 export type LancFault = 'not-lanc' | 'unknown-subtype' | 'too-short' | 'bad-index';
 
 /** Bytes of a challenge and of its echo. */
-export const LANC_COOKIE_BYTES = 8;
+const COOKIE_BYTES = 8;
 
 const NAME = 'LANC';
 const SUBTYPES = { report: 0, challenge: 1, echo: 2 } as const;
@@ -63,8 +63,8 @@ export function parseLanc({ name, subtype, data }: AppPacket): Lanc | LancFault 
   if (name !== NAME) return 'not-lanc';
   if (subtype === SUBTYPES.report) return parseReport(data);
   if (subtype !== SUBTYPES.challenge && subtype !== SUBTYPES.echo) return 'unknown-subtype';
-  if (data.length < LANC_COOKIE_BYTES) return 'too-short';
-  const cookie = data.subarray(0, LANC_COOKIE_BYTES);
+  if (data.length < COOKIE_BYTES) return 'too-short';
+  const cookie = data.subarray(0, COOKIE_BYTES);
   return { kind: subtype === SUBTYPES.challenge ? 'challenge' : 'echo', cookie };
 }
 

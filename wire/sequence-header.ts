@@ -24,12 +24,12 @@ export type SequenceFault = 'too-short' | 'too-long';
 export const SEQUENCE_HEADER_BYTES = 4;
 
 /** Most payload bytes: seven TS packets. */
-export const MAX_SEQUENCE_PAYLOAD_BYTES = 1316;
+const MAX_PAYLOAD_BYTES = 1316;
 
 /** Parses one datagram. There is no magic number: any 4 to 1320 bytes pass. */
 export function parseSequence(datagram: Buffer): SequencePacket | SequenceFault {
   if (datagram.length < SEQUENCE_HEADER_BYTES) return 'too-short';
-  if (datagram.length > SEQUENCE_HEADER_BYTES + MAX_SEQUENCE_PAYLOAD_BYTES) return 'too-long';
+  if (datagram.length > SEQUENCE_HEADER_BYTES + MAX_PAYLOAD_BYTES) return 'too-long';
   return { sequence: datagram.readUInt32BE(0), payload: datagram.subarray(SEQUENCE_HEADER_BYTES) };
 }
 
