@@ -6,7 +6,7 @@ export function bitrate(bitsPerSecond: number): string {
   return `${(bitsPerSecond / 1e6).toFixed(bitsPerSecond < 99.95e6 ? 1 : 0)} Mbit/s`;
 }
 
-/** A share of 1 as percent, with as many digits as it takes to tell it from nothing: `0 %`, `0.0003 %`, `1.2 %`. */
+/** A share of 1 as percent, with as many digits as it takes to tell it from nothing: `0 %`, `0.00030 %`, `1.2 %`. */
 export function percent(share: number): string {
   const value = share * 100;
   if (value === 0) return '0 %';

@@ -44,7 +44,7 @@ export function Player({ worst }: { worst: Trouble | undefined }): JSX.Element {
       {muted.value && hasSound() && (
         <button type="button" class="sound-off" onClick={toggleMute}>
           <Icon name="silent" />
-          {strings.player.soundOff}
+          <span class="wide">{strings.player.soundOff}</span> {strings.player.clickForSound}
         </button>
       )}
       <Controls />

@@ -6,7 +6,8 @@
  *
  *      position = now - max(latest arrival, earliest arrival + floor) = now + min(least slack, most slack - floor)
  *
- * Being late of that by up to a second is caught up by playing 5 % faster, more by a jump. All times are seconds; pure.
+ * Playback begins with a jump to there. Being late of it by up to a second is caught up by playing 5 % faster, more by a jump; being
+ * early of it is made good by playing 5 % slower. All times are seconds; pure.
  */
 
 /** How far behind the earliest possible moment pictures are shown at least, seconds. */
@@ -40,6 +41,7 @@ export class PlayoutClock {
   #leastDelay = Infinity;
   #settlingSince: number | undefined;
   #correcting = false;
+  #started = false;
 
   constructor(floor: number) {
     this.#floor = floor;

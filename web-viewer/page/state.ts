@@ -3,6 +3,7 @@ import { computed, effect, signal } from '@preact/signals';
 import type { StreamSnapshot } from '../../wire/metrics.ts';
 import { Connection } from './connection.ts';
 import { History } from './history.ts';
+import { strings } from './strings.ts';
 
 export const connection = new Connection(
   `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/api/v1/feed`,
@@ -63,6 +64,11 @@ effect(() => {
   const { documentElement } = document;
   if (theme.value === 'auto') delete documentElement.dataset['theme'];
   else documentElement.dataset['theme'] = theme.value;
+});
+
+effect(() => {
+  const name = watched.value?.name;
+  document.title = name === undefined ? strings.appName : `${name} · ${strings.appName}`;
 });
 
 effect(() => {

@@ -52,7 +52,8 @@ export const strings = {
     pause: 'Pause',
     mute: 'Mute',
     unmute: 'Sound on',
-    soundOff: 'Sound is off. Click for sound',
+    soundOff: 'Sound is off.',
+    clickForSound: 'Click for sound',
     volume: 'Volume',
     fullScreen: 'Full screen',
     leaveFullScreen: 'Leave full screen',
@@ -131,13 +132,17 @@ export const strings = {
       title: 'Data arrives that lancast does not understand.',
       text: `${count(datagrams)} datagrams were neither RTP nor MPEG-TS nor had a sequence header (${faults}).`,
     }),
-    silent: (since: string, ms: number, card: string): TroubleWords => ({
+    silent: (since: string, ms: number, card: string | undefined): TroubleWords => ({
       title: `No data since ${since} (${duration(ms)}).`,
       text: 'The sender did not say goodbye. Playback goes on by itself when data comes again.',
       checks: [
         'Is the sender still running and connected?',
-        `Is the cable of ${card} plugged in, or its Wi-Fi connected?`,
-        'Did it stop about four minutes after the start? Then a switch filters multicast and no router answers for it: ask for an IGMP querier.',
+        ...(card === undefined
+          ? []
+          : [
+              `Is the cable of ${card} plugged in, or its wireless network connected?`,
+              'Did it stop about four minutes after the start? Then a switch filters multicast and no router answers for it: ask for an IGMP querier.',
+            ]),
       ],
     }),
     ended: (): TroubleWords => ({

@@ -102,7 +102,7 @@ function layout(palette: Palette): Omit<uPlot.Options, 'width' | 'height'> {
 }
 
 function bars(fill: () => string): uPlot.Series {
-  const paths = uPlot.paths.bars?.({ size: [1, 10] });
+  const paths = uPlot.paths.bars?.({ size: [1, 4] });
   return { scale: 'loss', width: 0, fill, points: { show: false }, ...(paths && { paths }) };
 }
 

@@ -48,8 +48,11 @@ function absent(stream: StreamSnapshot, { wallMs }: PageFacts): Trouble[] {
   const card = stream.interface.name;
   if (state === 'playing') return [];
   if (state === 'ended') return [{ id: 'ended', level: 'note', ...words.ended() }];
-  if (state === 'silent')
-    return [{ id: 'silent', level: 'bad', ...words.silent(clockTime(wallMs - silentMs), silentMs, card) }];
+  if (state === 'silent') {
+    // Nobody can unplug the loopback interface.
+    const cable = /^(127\.|::1$)/.test(stream.interface.address) ? undefined : card;
+    return [{ id: 'silent', level: 'bad', ...words.silent(clockTime(wallMs - silentMs), silentMs, cable) }];
+  }
   const faults = Object.entries(stream.refused).filter(([, datagrams]) => datagrams > 0);
   if (faults.length === 0) return [{ id: 'waiting', level: 'warn', ...words.waiting(address, card) }];
   const reasons = faults.map(([fault]) => fault).join(', ');
