@@ -70,6 +70,7 @@ const PATIENCE = 5;
 /** Senders remembered that are not received. */
 const MAX_OTHERS = 16;
 
+/** Emits compounds for the current sender, and news of every sender heard. */
 export class ReceiverReporter implements Stage<ReceiverReporterInput, ReceiverReporterOutput> {
   /** `heard`: senders' compounds; `refused`: not RTCP; `foreign`: not from a sender known; `reported`: reports made. */
   readonly stats = { heard: 0, refused: 0, foreign: 0, reported: 0 };

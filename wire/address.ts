@@ -84,6 +84,14 @@ export function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
   return a.port === b.port && a.address === b.address;
 }
 
+/** What a numeric address means on the wire; a subnet's broadcast address counts as unicast here. */
+export function scopeOf(address: string): MediaAddress['scope'] {
+  if (address === '255.255.255.255') return 'broadcast';
+  if (address.includes(':')) return /^ff[0-9a-f]{2}:/.test(address) ? 'multicast' : 'unicast';
+  const first = Number.parseInt(address, 10);
+  return first >= 224 && first <= 239 ? 'multicast' : 'unicast';
+}
+
 /** True for groups that are joined per source: 232/8 and ff3x::/32 (RFC 4607 §1). */
 export function isSourceSpecific(address: string): boolean {
   // In ff3x::/32 the second 16 bits are 0: short for `ff3x:0:`, and `ff3x::` stands for at least two zero words.
@@ -136,14 +144,6 @@ function parseHost(host: string): { address: string; family: 4 | 6 } | AddressFa
   const url = `udp://[${host}]`;
   if (!/^[0-9a-f:.]+$/i.test(host) || !URL.canParse(url)) return 'bad-address';
   return { address: new URL(url).hostname.slice(1, -1), family: 6 };
-}
-
-/** What a numeric address means on the wire; a subnet's broadcast address counts as unicast here. */
-export function scopeOf(address: string): MediaAddress['scope'] {
-  if (address === '255.255.255.255') return 'broadcast';
-  if (address.includes(':')) return /^ff[0-9a-f]{2}:/.test(address) ? 'multicast' : 'unicast';
-  const first = Number.parseInt(address, 10);
-  return first >= 224 && first <= 239 ? 'multicast' : 'unicast';
 }
 
 /** 32-bit FNV-1a. */
