@@ -21,7 +21,7 @@ export class InOrderRelease implements Release {
   }
 
   push(arrival: Arrival, _now: number): void {
-    if (this.#ended) return;
+    if (this.#ended && arrival.index >= this.#window.next) return;
     if (this.#endIndex !== undefined && arrival.index >= this.#endIndex) {
       this.#endIndex = undefined;
       this.#endAt = Infinity;
@@ -47,8 +47,9 @@ export class InOrderRelease implements Release {
   }
 
   end(endIndex: number | undefined, deadline: number): void {
+    if (this.#ended) return;
     if (endIndex !== undefined && endIndex >= this.#window.end) this.#endIndex = endIndex;
-    this.#endAt = deadline;
+    this.#endAt = Math.min(this.#endAt, deadline);
   }
 
   get ended(): boolean {

@@ -19,7 +19,7 @@ export interface Release extends Stage<Arrival, Playout> {
   latencyMs: number;
   /**
    * The stream ends before `endIndex`; `undefined`: nothing new is known of where. At `deadline` what is missing is given up, and the end
-   * is released; sooner when nothing is missing. A deadline told later replaces the one before.
+   * is released; sooner when nothing is missing. Of several deadlines the first counts.
    *
    * A datagram that comes all the same revokes an end that it disproves, and puts off one that nobody proved.
    */

@@ -22,6 +22,20 @@ export interface Arrival {
   discontinuity: boolean;
 }
 
+/** One to be filled again and again. */
+export function emptyArrival(): Arrival {
+  return {
+    index: 0,
+    datagram: Buffer.alloc(0),
+    payloadStart: 0,
+    payloadEnd: 0,
+    arrivedAt: 0,
+    timestampTicks: undefined,
+    mediaMs: undefined,
+    discontinuity: false,
+  };
+}
+
 /** Largest datagram that can be kept. */
 export const MAX_DATAGRAM_BYTES = 2048;
 

@@ -1,0 +1,100 @@
+/** The stream that is received now: one sender, one framing, one run of sequence numbers. A restart makes a new one. */
+import type { Arrival } from '../jitter-buffer/slab.ts';
+import { sameEndpoint, type Endpoint, type Framing } from '../wire/address.ts';
+import type { LancReport } from '../wire/lanc.ts';
+import type { HeldDatagram, Sender } from './demultiplexer.ts';
+import { emptyHeader, readHeader, type Header, type HeaderFault, type Recognition } from './recognition.ts';
+import { ReceiveLog } from './receive-log.ts';
+
+/**
+ * What a datagram is to the epoch: an `arrival`; its `end-mark`; one from before its first; none of its own; or not of its
+ * framing at all.
+ */
+export type Reading = 'arrival' | 'end-mark' | 'early' | 'foreign' | HeaderFault;
+
+/** Sequence numbers this far from those that were recognised are no part of it. */
+const NEAR = 8192;
+
+export class Epoch {
+  readonly framing: Framing;
+  /** 0 for framings without one. */
+  readonly ssrc: number;
+  readonly log: ReceiveLog;
+  /** Whose it is: a sender's address may change while its stream goes on. */
+  sender: Sender;
+  /** By the sender's count: the index of our index 0. `undefined` while the sender has not told. */
+  firstIndex: number | undefined;
+  readonly #header: Header = emptyHeader();
+  #firstIndexIsSure = false;
+  #count = 0;
+
+  /** @param held what is held of the sender, from which the lowest sequence number becomes index 0 */
+  constructor(sender: Sender, recognition: Recognition, held: readonly HeldDatagram[], latencyMs: number) {
+    this.sender = sender;
+    this.framing = recognition.framing;
+    this.ssrc = recognition.ssrc;
+    const bits = this.framing === 'rtp' ? 16 : 32;
+    // The recognised one is index 0 of a log that is only there to count from it.
+    const around = new ReceiveLog(bits, recognition.sequence, latencyMs);
+    let first = 0;
+    for (const { data } of held) {
+      if (readHeader(this.framing, data, this.#header) || this.#header.ssrc !== this.ssrc) continue;
+      const index = around.indexOf(this.#header.sequence);
+      if (index < first && index >= -NEAR) first = index;
+    }
+    const sequence = recognition.sequence + first;
+    this.log = new ReceiveLog(bits, sequence < 0 ? sequence + 2 ** bits : sequence, latencyMs);
+    if (this.framing === 'seq') this.firstIndex = sequence;
+  }
+
+  /** Is this where it comes from? */
+  isFrom(source: Endpoint): boolean {
+    return sameEndpoint(this.sender.endpoint, source);
+  }
+
+  /** Reads a datagram of the sender and writes what it is into `arrival`. For an end mark: the index behind the last. */
+  read(data: Buffer, arrivedAt: number, arrival: Arrival): Reading {
+    const header = this.#header;
+    const fault = readHeader(this.framing, data, header);
+    if (fault) return fault;
+    if (header.ssrc !== this.ssrc) return 'foreign';
+    if (this.framing === 'udp') header.sequence = this.#count++ >>> 0;
+    if (this.framing === 'seq' && header.payloadStart === header.payloadEnd) {
+      arrival.index = this.log.indexOf(header.sequence);
+      return 'end-mark';
+    }
+    if (!this.log.hasBegun && this.log.indexOf(header.sequence) > NEAR) return 'foreign';
+    arrival.arrivedAt = arrivedAt;
+    const placement = this.log.place(header, arrival);
+    if (placement !== 'placed') return placement === 'early' ? 'early' : 'foreign';
+    arrival.datagram = data;
+    arrival.payloadStart = header.payloadStart;
+    arrival.payloadEnd = header.payloadEnd;
+    return 'arrival';
+  }
+
+  /** Whether datagrams held of another address go on where this stream stopped. */
+  goesOnWith(recognition: Recognition, held: readonly HeldDatagram[]): boolean {
+    if (recognition.framing !== 'rtp' || this.framing !== 'rtp' || recognition.ssrc !== this.ssrc)
+      return false;
+    for (const { data, arrivedAt } of held) {
+      if (readHeader('rtp', data, this.#header) || this.#header.ssrc !== this.ssrc) continue;
+      return this.log.belongs(this.#header, arrivedAt);
+    }
+    return false;
+  }
+
+  /** Our index of a datagram that the sender counts so; `undefined` while its count is not known. */
+  localIndex(index: number): number | undefined {
+    return this.firstIndex === undefined ? undefined : index - this.firstIndex;
+  }
+
+  /** Learns from the sender's own report. */
+  learn(report: LancReport): void {
+    this.log.pacePpm = report.pacePpm;
+    if (this.#firstIndexIsSure) return;
+    this.firstIndex = Math.max(0, report.index - this.log.indexOf(report.sequence));
+    // A report from before the first datagram may be old, and 16 bits of sequence number do not reach far.
+    this.#firstIndexIsSure = this.log.hasBegun;
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * Tells from a sender's first datagrams what they are, and reads their headers afterwards.
+ *
+ * In this order: reliable transfer by its magic; TS by its sync bytes; RTP by two headers in sequence with the same SSRC
+ * (which also is the probation of RFC 3550 A.1); the sequence header, which has no mark of its own, by three numbers in a row
+ * or by one with its end mark behind it, told twice.
+ */
+import type { Framing } from '../wire/address.ts';
+import { parseRtp, type RtpFault } from '../wire/rtp.ts';
+import { parseSequence, SEQUENCE_HEADER_BYTES, type SequenceFault } from '../wire/sequence-header.ts';
+import { wrapDistance } from '../wire/sequence.ts';
+import type { SequenceStamp } from './receive-log.ts';
+
+/** What a datagram says of itself. Filled anew for each datagram. */
+export interface Header extends SequenceStamp {
+  /** 0 for framings without one. */
+  ssrc: number;
+  /** Where the payload lies. */
+  payloadStart: number;
+  payloadEnd: number;
+}
+
+/** Whose datagrams these are. */
+export interface Recognition {
+  framing: Framing;
+  /** 0 for framings without one. */
+  ssrc: number;
+  /** The sequence number of one of them; 0 for bare TS. */
+  sequence: number;
+}
+
+/** Why a datagram has no header of its framing. `rtcp`: it belongs on the port above. */
+export type HeaderFault = RtpFault | SequenceFault | 'rtcp';
+
+const RELIABLE_TRANSFER_MAGIC = Buffer.from('LCF1');
+const TS_PACKET_BYTES = 188;
+const SYNC_BYTE = 0x47;
+/** So many sync bytes in place are no accident: one in 2^24. */
+const ENOUGH_SYNC_BYTES = 3;
+/** Sequence headers count from 0: a lone one that is far on is taken for garbage. */
+const PLAUSIBLE_SEQUENCE = 65_536;
+
+/** A header to be filled by `readHeader`. */
+export function emptyHeader(): Header {
+  return { ssrc: 0, sequence: 0, timestamp: undefined, marker: false, payloadStart: 0, payloadEnd: 0 };
+}
+
+/** Reads the header that a datagram has by its framing. */
+export function readHeader(framing: Framing, datagram: Buffer, into: Header): HeaderFault | undefined {
+  if (framing === 'rtp') return readRtp(datagram, into);
+  into.ssrc = into.sequence = into.payloadStart = 0;
+  into.timestamp = undefined;
+  into.marker = false;
+  into.payloadEnd = datagram.length;
+  if (framing === 'udp') return undefined;
+  const packet = parseSequence(datagram);
+  if (typeof packet === 'string') return packet;
+  into.sequence = packet.sequence;
+  into.payloadStart = SEQUENCE_HEADER_BYTES;
+  return undefined;
+}
+
+/** A datagram of `copy://`, which is somebody else's business. */
+export function isReliableTransfer(datagram: Buffer): boolean {
+  return datagram.subarray(0, RELIABLE_TRANSFER_MAGIC.length).equals(RELIABLE_TRANSFER_MAGIC);
+}
+
+/**
+ * Whose stream the last of these datagrams belongs to, as far as they prove it.
+ *
+ * @param fixed the only framing that is considered, when one was asked for
+ */
+export function recognise(held: readonly Buffer[], fixed: Framing | undefined): Recognition | undefined {
+  const last = held.at(-1);
+  if (!last) return undefined;
+  if ((fixed ?? 'udp') === 'udp' && syncBytes(held) >= ENOUGH_SYNC_BYTES) {
+    return { framing: 'udp', ssrc: 0, sequence: 0 };
+  }
+  return (
+    ((fixed ?? 'rtp') === 'rtp' ? recogniseRtp(held, last) : undefined) ??
+    ((fixed ?? 'seq') === 'seq' ? recogniseSequence(held, last) : undefined)
+  );
+}
+
+/**
+ * What datagrams most probably are that prove nothing: for streams that ended before they could.
+ *
+ * @param ssrc known from RTCP, when it is
+ */
+export function guess(
+  held: readonly Buffer[],
+  fixed: Framing | undefined,
+  ssrc?: number,
+): Recognition | undefined {
+  const header = emptyHeader();
+  for (const datagram of held) {
+    for (const framing of ['udp', 'rtp', 'seq'] as const) {
+      if ((fixed ?? framing) !== framing || readHeader(framing, datagram, header)) continue;
+      if (ssrc !== undefined && (framing !== 'rtp' || header.ssrc !== ssrc)) continue;
+      if (framing === 'udp' && datagram[0] !== SYNC_BYTE) continue;
+      if (framing === 'seq' && header.sequence >= PLAUSIBLE_SEQUENCE) continue;
+      return { framing, ssrc: header.ssrc, sequence: header.sequence };
+    }
+  }
+  return undefined;
+}
+
+function readRtp(datagram: Buffer, into: Header): HeaderFault | undefined {
+  const packet = parseRtp(datagram);
+  if (typeof packet === 'string') return packet;
+  // Packet types 200 to 207 of RTCP look like these (RFC 5761 §4).
+  if (packet.payloadType >= 72 && packet.payloadType <= 79) return 'rtcp';
+  into.ssrc = packet.ssrc;
+  into.sequence = packet.sequence;
+  into.timestamp = packet.timestamp;
+  into.marker = packet.marker;
+  into.payloadEnd = datagram.length - packet.paddingBytes;
+  into.payloadStart = into.payloadEnd - packet.payload.length;
+  return undefined;
+}
+
+/** Sync bytes in place in datagrams that begin with one. Senders that cut packets apart begin with one now and then. */
+function syncBytes(held: readonly Buffer[]): number {
+  let found = 0;
+  for (const datagram of held) {
+    let inPlace = 0;
+    for (let at = 0; at < datagram.length; at += TS_PACKET_BYTES) {
+      if (datagram[at] !== SYNC_BYTE) {
+        inPlace = 0;
+        break;
+      }
+      inPlace++;
+    }
+    found += inPlace;
+  }
+  return found;
+}
+
+function recogniseRtp(held: readonly Buffer[], last: Buffer): Recognition | undefined {
+  const own = emptyHeader();
+  if (readRtp(last, own)) return undefined;
+  const other = emptyHeader();
+  for (const datagram of held) {
+    if (readRtp(datagram, other) || other.ssrc !== own.ssrc) continue;
+    if (Math.abs(wrapDistance(own.sequence, other.sequence, 16)) === 1) {
+      return { framing: 'rtp', ssrc: own.ssrc, sequence: own.sequence };
+    }
+  }
+  return undefined;
+}
+
+function recogniseSequence(held: readonly Buffer[], last: Buffer): Recognition | undefined {
+  const own = emptyHeader();
+  if (readHeader('seq', last, own)) return undefined;
+  const near = [false, false, false, false, false]; // own - 2 to own + 2
+  let endMarks = 0;
+  const other = emptyHeader();
+  for (const datagram of held) {
+    if (readHeader('seq', datagram, other)) continue;
+    const distance = wrapDistance(own.sequence, other.sequence, 32);
+    if (Math.abs(distance) <= 2) near[distance + 2] = true;
+    if (distance === 0 && last.length === datagram.length) endMarks++;
+  }
+  const inARow = [0, 1, 2].some((from) => near[from] && near[from + 1] && near[from + 2]);
+  const isEnd = last.length === SEQUENCE_HEADER_BYTES && endMarks >= 2 && near[1];
+  return inARow || isEnd ? { framing: 'seq', ssrc: 0, sequence: own.sequence } : undefined;
+}
