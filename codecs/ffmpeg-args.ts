@@ -99,7 +99,7 @@ export interface RawLiveOptions {
 }
 
 /** Without probing: the formats are told, and every byte read ahead is delay. */
-const UNPROBED = '-probesize 32 -analyzeduration 0 -thread_queue_size 64'.split(' ');
+const UNPROBED = '-probesize 32 -analyzeduration 0 -thread_queue_size 8'.split(' ');
 const TO_LIVE_H264 =
   '-c:v libx264 -preset ultrafast -tune zerolatency -crf 23 -maxrate 4M -bufsize 400k -pix_fmt yuv420p'.split(
     ' ',

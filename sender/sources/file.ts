@@ -1,0 +1,71 @@
+/**
+ * Files as sources. Transport streams are recognised by what is in them, not by their names, and need no ffmpeg; everything
+ * else goes through it.
+ */
+import { open } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { SYNC_BYTE, TS_PACKET_BYTES } from '../../wire/mpeg-ts.ts';
+import type { Source, SourceDescription } from '../source.ts';
+import { openConverted } from './converted.ts';
+import { emptyInput, inputFailure, notMedia } from './faults.ts';
+import {
+  describeTransport,
+  type InputFile,
+  RawFile,
+  readAt,
+  TransportFile,
+  transportLayout,
+} from './transport-file.ts';
+
+export interface FileOptions {
+  /** Begin again at the end, for ever, as one legal stream. Default false. */
+  loop?: boolean | undefined;
+  /** Send the bytes as they are, whatever they are. Default false. */
+  asIs?: boolean | undefined;
+}
+
+/** Bytes that are looked at first: the tables of a transport stream are in them. */
+const HEAD_BYTES = 1024 * 1024;
+
+/** Opens a file. Throws `LancastError` E201 to E208. */
+export async function openFile(path: string, options: FileOptions = {}): Promise<Source> {
+  const { loop = false, asIs = false } = options;
+  const file = await openInput(path);
+  try {
+    const layout = transportLayout(file);
+    if (asIs)
+      return new RawFile(
+        file,
+        rawDescription(file, layout === TS_PACKET_BYTES && file.head[0] === SYNC_BYTE),
+        loop,
+      );
+    if (layout !== undefined) return new TransportFile(file, await describeTransport(file, layout));
+  } catch (error) {
+    await file.handle.close();
+    throw error;
+  }
+  await file.handle.close();
+  return openConverted(path, file.head, loop);
+}
+
+async function openInput(path: string): Promise<InputFile> {
+  try {
+    const handle = await open(path);
+    try {
+      const stat = await handle.stat();
+      if (stat.isDirectory()) throw notMedia(path, 'it is a folder');
+      const head = await readAt(handle, 0, Math.min(stat.size, HEAD_BYTES));
+      if (head.length === 0) throw emptyInput(path);
+      return { handle, path, name: basename(path), bytes: stat.size, head };
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  } catch (error) {
+    throw inputFailure(error, path);
+  }
+}
+
+function rawDescription({ name, bytes }: InputFile, transportStream: boolean): SourceDescription {
+  return { name, media: '', totalBytes: bytes, transportStream, live: false, notes: [] };
+}
