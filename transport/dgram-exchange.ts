@@ -51,8 +51,14 @@ class DgramExchange implements Exchange {
   }
 
   async close(): Promise<void> {
-    this.#closed ??= closeSocket(this.#socket);
+    this.#closed ??= this.#shut();
     await this.#closed;
+  }
+
+  /** Node hands a datagram to the kernel a moment after `send`: what was sent last, a goodbye, leaves before the end. */
+  async #shut(): Promise<void> {
+    await new Promise(setImmediate);
+    await closeSocket(this.#socket);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
