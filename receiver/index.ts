@@ -194,6 +194,7 @@ class Session implements ReceiverSession {
   async #shut(): Promise<void> {
     await Promise.all([this.#media?.close(), this.#rtcp?.close()]);
     this.#giveUp('closed');
+    this.#driver.push({ kind: 'leave' });
     this.#driver.close();
     await this.#exchange?.close();
   }
