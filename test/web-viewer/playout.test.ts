@@ -146,6 +146,14 @@ describe('PlayoutClock', () => {
     expect(page.behindNewest).toBeLessThan(0.35);
   });
 
+  it('begins with a jump, however little is off', () => {
+    const clock = new PlayoutClock(0.2);
+    clock.arrived(0, 10);
+    clock.reaches(2, 11);
+    expect(clock.steer(1.5, [[0, 2]], 11)).toEqual({ rate: 1, jumpTo: expect.closeTo(1.8) });
+    expect(clock.steer(1.5, [[0, 2]], 11)).toEqual({ rate: 1.05 });
+  });
+
   it('slows down by 5 % when it is early', () => {
     const clock = new PlayoutClock(0.5);
     clock.arrived(0, 10);

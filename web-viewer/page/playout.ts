@@ -91,8 +91,9 @@ export class PlayoutClock {
     const target = this.target(now);
     if (target === undefined) return { rate: 1 };
     const behind = target - position;
-    const wanted =
-      Math.abs(behind) > JUMP_S ? playable(target, buffered) : overHole(position, target, buffered);
+    const far = Math.abs(behind) > JUMP_S || !this.#started;
+    this.#started = true;
+    const wanted = far ? playable(target, buffered) : overHole(position, target, buffered);
     // A jump that would not move is none: it would only start the decoder anew.
     if (wanted !== undefined && Math.abs(wanted - position) > OFF_S) {
       this.#correcting = false;
