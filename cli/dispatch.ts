@@ -1,10 +1,9 @@
 /** From a command line to an exit status: finds the command, runs it, words what goes wrong. */
-import { readFileSync } from 'node:fs';
 import { LancastError } from '../wire/errors.ts';
 import type { Context } from './command.ts';
 import { commandNames, loadCommand, loadCommands } from './commands.ts';
 import { commandHelp, overview } from './help.ts';
-import { installationFile } from './installation.ts';
+import { version } from './installation.ts';
 import { nearest } from './nearest.ts';
 import { report } from './report.ts';
 
@@ -56,11 +55,4 @@ function unknownCommand(name: string): LancastError {
     ...(meant ? { meant: `lancast ${meant}` } : {}),
   };
   return new LancastError('E001', `"${name}" is not a command of lancast`, details);
-}
-
-/** The version in package.json. */
-export function version(): string {
-  const manifest: unknown = JSON.parse(readFileSync(installationFile('package.json'), 'utf8'));
-  if (typeof manifest !== 'object' || manifest === null || !('version' in manifest)) return 'unknown';
-  return String(manifest.version);
 }

@@ -24,7 +24,7 @@ export interface Ending {
   reason: 'told' | 'duration' | 'timeout' | 'stopped';
   /** The sender named its last datagram, so a missing tail was counted. */
   proven: boolean;
-  /** Milliseconds from the first datagram to the end; 0 when none came. */
+  /** Milliseconds from the first datagram to the last; 0 when none came. */
   lastedMs: number;
   /** Milliseconds from the start of the wait to the end. */
   waitedMs: number;
@@ -51,7 +51,7 @@ export async function untilEnd(session: ReceiverSession, limits: Limits): Promis
   return {
     reason,
     proven: end?.proven ?? false,
-    lastedMs: clock.firstAt === undefined ? 0 : now - clock.firstAt,
+    lastedMs: clock.lastedMs,
     waitedMs: now - clock.startedAt,
   };
 }
@@ -79,6 +79,10 @@ class StreamClock {
     if (silentMs === undefined) return;
     this.#lastAt = now - silentMs;
     this.firstAt ??= this.#lastAt;
+  }
+
+  get lastedMs(): number {
+    return this.firstAt === undefined || this.#lastAt === undefined ? 0 : this.#lastAt - this.firstAt;
   }
 
   silentMs(now: number): number {

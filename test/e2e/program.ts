@@ -13,6 +13,10 @@ const LOOK_EVERY_MS = 10;
 /** One line of `--json`. */
 export type Event = { event: string } & Record<string, unknown>;
 
+function isEvent(value: unknown): value is Event {
+  return typeof value === 'object' && value !== null && 'event' in value && typeof value.event === 'string';
+}
+
 /** What a program said and how it ended. */
 export interface Outcome {
   /** Exit status; `undefined` when a signal ended it. */
@@ -61,7 +65,11 @@ export class Program {
   /** The lines of JSON on stdout so far. */
   get events(): Event[] {
     const lines = this.stdout.toString().split('\n');
-    return lines.slice(0, -1).map((line) => JSON.parse(line) as Event);
+    return lines.slice(0, -1).map((line) => {
+      const event: unknown = JSON.parse(line);
+      if (!isEvent(event)) throw new Error(`not an event: ${line}`);
+      return event;
+    });
   }
 
   /** The first event of that name; waits for it. */
@@ -76,8 +84,10 @@ export class Program {
   async until(isTrue: () => boolean, what: string): Promise<void> {
     const deadline = Date.now() + PATIENCE_MS;
     while (!isTrue()) {
-      if (!this.#running && !isTrue()) throw new Error(`ended before ${what}:\n${this.stdout.toString()}${this.#stderr}`);
-      if (Date.now() > deadline) throw new Error(`no ${what} came:\n${this.stdout.toString()}${this.#stderr}`);
+      if (!this.#running && !isTrue())
+        throw new Error(`ended before ${what}:\n${this.stdout.toString()}${this.#stderr}`);
+      if (Date.now() > deadline)
+        throw new Error(`no ${what} came:\n${this.stdout.toString()}${this.#stderr}`);
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
     }
   }

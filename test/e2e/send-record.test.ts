@@ -13,7 +13,11 @@ function inPackets(bytes: 192 | 204): Buffer {
   const packets: Buffer[] = [];
   for (let at = 0; at < film.length; at += 188) {
     const packet = film.subarray(at, at + 188);
-    packets.push(bytes === 192 ? Buffer.concat([Buffer.alloc(4, 7), packet]) : Buffer.concat([packet, Buffer.alloc(16, 9)]));
+    packets.push(
+      bytes === 192
+        ? Buffer.concat([Buffer.alloc(4, 7), packet])
+        : Buffer.concat([packet, Buffer.alloc(16, 9)]),
+    );
   }
   return Buffer.concat(packets);
 }
@@ -32,7 +36,12 @@ describe('a film that is sent and recorded', () => {
       it(`of ${name} is the same by ${scheme}`, async () => {
         const silence = scheme === 'udp' ? ['--timeout', '1s'] : [];
         const url = `${scheme}://${freshGroup()}`;
-        const { recorded, sent, summary, file: written } = await cast(url, fileOf('film.ts', file), {
+        const {
+          recorded,
+          sent,
+          summary,
+          file: written,
+        } = await cast(url, fileOf('film.ts', file), {
           send: FAST,
           record: silence,
         });
@@ -48,7 +57,15 @@ describe('a film that is sent and recorded', () => {
     const out = path.join(temporaryFolder(), 'out.ts');
     const recorder = lancast('record', group, out, '--iface', 'lo', '--json');
     await recorder.event('recording');
-    const sender = lancast('send', fileOf('film.ts', film), '--to', `seq://${group}`, '--iface', 'lo', ...FAST);
+    const sender = lancast(
+      'send',
+      fileOf('film.ts', film),
+      '--to',
+      `seq://${group}`,
+      '--iface',
+      'lo',
+      ...FAST,
+    );
     await Promise.all([sender.ended, recorder.ended]);
     expect(sha256(readFileSync(out))).toBe(sha256(film));
   });
@@ -100,7 +117,8 @@ describe('a film that is sent and recorded', () => {
     expect(file.length).toBeGreaterThan(2 * 100_000);
     const monitor = new TsMonitor();
     // At the rate of the stream itself, in milliseconds.
-    for (let at = 0; at < file.length; at += 1316) monitor.push(file.subarray(at, at + 1316), (at * 8) / 2000);
+    for (let at = 0; at < file.length; at += 1316)
+      monitor.push(file.subarray(at, at + 1316), (at * 8) / 2000);
     expect(monitor.counters).toMatchObject({ continuityErrors: 0, syncLosses: 0, pcrErrors: 0 });
   });
   it('never mixes with another group on the same port', async () => {
