@@ -1,9 +1,9 @@
 /**
  * When each queued datagram leaves: everything due within one quantum together, and never a blast.
  *
- * Pure: the shell (`dgram-departure.ts`) polls it with the time and sends what it gives. A burst holds at most what is due
- * within one quantum plus two datagrams. What a stall has made late is therefore spread over the following quanta; the two
- * extra datagrams, and quanta that may come a quarter early, let it catch up.
+ * Pure: the shell (`dgram-departure.ts`) polls it with the time and sends what it gives. A burst holds at most one quantum
+ * plus two datagrams. What a stall has made late is therefore spread over the following quanta, and the two extra datagrams
+ * let it catch up. A timer that comes late makes a quantum longer, up to twice as long, so that it can keep any pace.
  */
 
 /** Datagrams a burst may hold beyond one quantum. */
@@ -53,8 +53,8 @@ export class DepartureSchedule {
     const due = this.#headDue();
     if (now !== this.#openedAt) {
       if (now < this.wakeAt) return undefined;
+      this.#until = due + Math.min(Math.max(now - this.#openedAt, this.#quantumMs), 2 * this.#quantumMs);
       this.#openedAt = now;
-      this.#until = due + this.#quantumMs;
       this.#extra = EXTRA_DATAGRAMS;
     }
     if (due - this.#quantumMs / 2 > now) return undefined;
@@ -67,11 +67,6 @@ export class DepartureSchedule {
   get wakeAt(): number {
     if (this.#head === this.#tail) return Infinity;
     return Math.max(this.#openedAt + SOONEST * this.#quantumMs, this.#headDue() - this.#quantumMs / 2);
-  }
-
-  /** True when the next datagram is late by more than a quantum: `wakeAt` should be met exactly, without a sleep. */
-  isBehind(now: number): boolean {
-    return this.#head !== this.#tail && this.#headDue() < now - this.#quantumMs;
   }
 
   /** Drops everything queued. */

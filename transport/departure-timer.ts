@@ -5,15 +5,16 @@ import { monotonicNow } from './clock.ts';
 export interface Departing {
   /** When it next wants `depart`; `Infinity` when nothing is queued. */
   readonly wakeAt: number;
-  /** True when `wakeAt` should be met more exactly than a timer can. */
-  isBehind(now: number): boolean;
   /** Sends what is due. */
   depart(now: number): void;
 }
 
+/** A wake-up for nothing now and then costs less than a thought about setTimeout's limit. */
+const LONGEST_SLEEP_MS = 60_000;
+
 const queues = new Set<Departing>();
 let timer: NodeJS.Timeout | undefined;
-let immediate: NodeJS.Immediate | undefined;
+let timerMs = 0; // what `timer` was made for
 let armedFor = Infinity;
 
 /** Starts to drive `queue`. */
@@ -24,7 +25,6 @@ export function addDeparting(queue: Departing): void {
 /** Stops to drive `queue`. */
 export function removeDeparting(queue: Departing): void {
   queues.delete(queue);
-  if (queues.size === 0) disarm();
 }
 
 /** Tells the timer that a queue wants to be driven at `wakeAt`, which may be sooner than what it had said before. */
@@ -33,29 +33,23 @@ export function wakeDeparting(wakeAt: number): void {
 }
 
 function tick(): void {
-  disarm();
   const now = monotonicNow();
   let wakeAt = Infinity;
-  let behind = false;
   for (const queue of queues) {
     if (queue.wakeAt <= now) queue.depart(now);
     wakeAt = Math.min(wakeAt, queue.wakeAt);
-    behind ||= queue.isBehind(now);
   }
-  if (behind) {
-    armedFor = now;
-    immediate = setImmediate(tick);
-  } else if (wakeAt < Infinity) arm(wakeAt, now);
+  arm(wakeAt, now);
 }
 
 function arm(wakeAt: number, now: number): void {
-  disarm();
   armedFor = wakeAt;
-  timer = setTimeout(tick, Math.max(1, Math.round(wakeAt - now)));
-}
-
-function disarm(): void {
-  clearTimeout(timer);
-  clearImmediate(immediate);
-  armedFor = Infinity;
+  const delayMs = Math.max(1, Math.min(Math.round(wakeAt - now), LONGEST_SLEEP_MS));
+  // While a stream runs the delay hardly ever changes, and winding a timer up again is cheaper than a new one.
+  if (timer && timerMs === delayMs && wakeAt < Infinity) timer.refresh();
+  else {
+    clearTimeout(timer);
+    timer = wakeAt < Infinity ? setTimeout(tick, delayMs) : undefined;
+    timerMs = delayMs;
+  }
 }
