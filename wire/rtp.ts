@@ -63,26 +63,14 @@ const NO_CSRCS: readonly number[] = [];
 
 /** Parses one datagram. Returns the fault, never throws: anybody can send us bytes. */
 export function parseRtp(datagram: Buffer): RtpPacket | RtpFault {
-  if (datagram.length < RTP_HEADER_BYTES) return 'too-short';
+  const start = rtpPayloadStart(datagram);
+  if (typeof start === 'string') return start;
+  const paddingBytes = rtpPaddingBytes(datagram, start);
+  if (typeof paddingBytes === 'string') return paddingBytes;
+
   const first = datagram.readUInt8(0);
-  if (first >> 6 !== 2) return 'bad-version';
-
-  const csrcCount = first & 0x0f;
-  const extensionStart = RTP_HEADER_BYTES + 4 * csrcCount;
-  let start = extensionStart;
-  if (first & EXTENSION) {
-    if (datagram.length < start + EXTENSION_HEADER_BYTES) return 'too-short';
-    start += EXTENSION_HEADER_BYTES + 4 * datagram.readUInt16BE(start + 2);
-  }
-  if (datagram.length < start) return 'too-short';
-
-  let paddingBytes = 0;
-  if (first & PADDING) {
-    paddingBytes = datagram.readUInt8(datagram.length - 1);
-    if (paddingBytes === 0 || paddingBytes > datagram.length - start) return 'bad-padding';
-  }
-
   const second = datagram.readUInt8(1);
+  const csrcCount = first & 0x0f;
   return {
     payloadType: second & 0x7f,
     marker: second >= MARKER,
@@ -90,10 +78,31 @@ export function parseRtp(datagram: Buffer): RtpPacket | RtpFault {
     timestamp: datagram.readUInt32BE(4),
     ssrc: datagram.readUInt32BE(8),
     csrcs: csrcCount === 0 ? NO_CSRCS : readCsrcs(datagram, csrcCount),
-    extension: first & EXTENSION ? readExtension(datagram, extensionStart, start) : undefined,
+    extension:
+      first & EXTENSION ? readExtension(datagram, RTP_HEADER_BYTES + 4 * csrcCount, start) : undefined,
     payload: datagram.subarray(start, datagram.length - paddingBytes),
     paddingBytes,
   };
+}
+
+/** Where the payload begins: checks a header without making an object. For paths where every packet counts. */
+export function rtpPayloadStart(datagram: Buffer): number | RtpFault {
+  if (datagram.length < RTP_HEADER_BYTES) return 'too-short';
+  const first = datagram.readUInt8(0);
+  if (first >> 6 !== 2) return 'bad-version';
+  let start = RTP_HEADER_BYTES + 4 * (first & 0x0f);
+  if (first & EXTENSION) {
+    if (datagram.length < start + EXTENSION_HEADER_BYTES) return 'too-short';
+    start += EXTENSION_HEADER_BYTES + 4 * datagram.readUInt16BE(start + 2);
+  }
+  return datagram.length < start ? 'too-short' : start;
+}
+
+/** Bytes behind the payload that begins at `start`; mostly 0. */
+export function rtpPaddingBytes(datagram: Buffer, start: number): number | RtpFault {
+  if ((datagram.readUInt8(0) & PADDING) === 0) return 0;
+  const paddingBytes = datagram.readUInt8(datagram.length - 1);
+  return paddingBytes === 0 || paddingBytes > datagram.length - start ? 'bad-padding' : paddingBytes;
 }
 
 /**
