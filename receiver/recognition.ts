@@ -6,7 +6,7 @@
  * or by one with its end mark behind it, told twice.
  */
 import type { Framing } from '../wire/address.ts';
-import { parseRtp, type RtpFault } from '../wire/rtp.ts';
+import { rtpPaddingBytes, rtpPayloadStart, type RtpFault } from '../wire/rtp.ts';
 import { parseSequence, SEQUENCE_HEADER_BYTES, type SequenceFault } from '../wire/sequence-header.ts';
 import { wrapDistance } from '../wire/sequence.ts';
 import type { SequenceStamp } from './receive-log.ts';
@@ -105,17 +105,21 @@ export function guess(
   return undefined;
 }
 
+/** The fixed header of RFC 3550 §5.1, read without making an object: every datagram passes here. */
 function readRtp(datagram: Buffer, into: Header): HeaderFault | undefined {
-  const packet = parseRtp(datagram);
-  if (typeof packet === 'string') return packet;
+  const start = rtpPayloadStart(datagram);
+  if (typeof start === 'string') return start;
+  const paddingBytes = rtpPaddingBytes(datagram, start);
+  if (typeof paddingBytes === 'string') return paddingBytes;
+  const second = datagram.readUInt8(1);
   // Packet types 200 to 207 of RTCP look like these (RFC 5761 §4).
-  if (packet.payloadType >= 72 && packet.payloadType <= 79) return 'rtcp';
-  into.ssrc = packet.ssrc;
-  into.sequence = packet.sequence;
-  into.timestamp = packet.timestamp;
-  into.marker = packet.marker;
-  into.payloadEnd = datagram.length - packet.paddingBytes;
-  into.payloadStart = into.payloadEnd - packet.payload.length;
+  if ((second & 0x78) === 0x48) return 'rtcp';
+  into.marker = second >= 0x80;
+  into.sequence = datagram.readUInt16BE(2);
+  into.timestamp = datagram.readUInt32BE(4);
+  into.ssrc = datagram.readUInt32BE(8);
+  into.payloadStart = start;
+  into.payloadEnd = datagram.length - paddingBytes;
   return undefined;
 }
 
