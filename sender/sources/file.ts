@@ -4,10 +4,12 @@
  */
 import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
+import type { Readable } from 'node:stream';
 import { SYNC_BYTE, TS_PACKET_BYTES } from '../../wire/mpeg-ts.ts';
 import type { Source, SourceDescription } from '../source.ts';
 import { openConverted } from './converted.ts';
 import { emptyInput, inputFailure, notMedia } from './faults.ts';
+import { openPipe } from './stdin.ts';
 import {
   describeTransport,
   type InputFile,
@@ -27,10 +29,11 @@ export interface FileOptions {
 /** Bytes that are looked at first: the tables of a transport stream are in them. */
 const HEAD_BYTES = 1024 * 1024;
 
-/** Opens a file. Throws `LancastError` E201 to E208. */
+/** Opens a file, or a pipe that has a name. Throws `LancastError` E201 to E208. */
 export async function openFile(path: string, options: FileOptions = {}): Promise<Source> {
   const { loop = false, asIs = false } = options;
   const file = await openInput(path);
+  if ('pipe' in file) return openPipe(file.pipe, path);
   try {
     const layout = transportLayout(file);
     if (asIs)
@@ -48,12 +51,13 @@ export async function openFile(path: string, options: FileOptions = {}): Promise
   return openConverted(path, file.head, loop);
 }
 
-async function openInput(path: string): Promise<InputFile> {
+async function openInput(path: string): Promise<InputFile | { pipe: Readable }> {
   try {
     const handle = await open(path);
     try {
       const stat = await handle.stat();
       if (stat.isDirectory()) throw notMedia(path, 'it is a folder');
+      if (!stat.isFile()) return { pipe: handle.createReadStream() };
       const head = await readAt(handle, 0, Math.min(stat.size, HEAD_BYTES));
       if (head.length === 0) throw emptyInput(path);
       return { handle, path, name: basename(path), bytes: stat.size, head };

@@ -22,7 +22,7 @@ const CHUNK_BYTES = 48 * 7 * TS_PACKET_BYTES;
 /** Bytes at the end of a file that are looked at for its last clock stamp. */
 const TAIL_BYTES = 1024 * 1024;
 /** Bytes before the first packet that are put up with. More of them, and it is something else. */
-const MOST_LEADING_BYTES = 4096;
+export const MOST_LEADING_BYTES = 4096;
 
 /** The distance of the packets when a file is a transport stream, by what is in it. */
 export function transportLayout({ head, bytes }: InputFile): TsLayout | undefined {
