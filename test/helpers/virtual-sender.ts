@@ -5,7 +5,7 @@
 import { Framer, sequenceEndMark } from '../../sender/framer.ts';
 import { Pacer, type PacedDatagram } from '../../sender/pacer.ts';
 import { Packetizer } from '../../sender/packetizer.ts';
-import { SenderReporter, type Departures } from '../../sender/reporter.ts';
+import { SenderReporter, type Departures, type ReceiverFigures } from '../../sender/reporter.ts';
 import type { Endpoint, Framing } from '../../wire/address.ts';
 import { chain, type Stage } from '../../wire/stage.ts';
 
@@ -82,6 +82,11 @@ export class VirtualSender implements Stage<Feedback, Departure> {
       random,
       wallAt: (now) => WALL_AT_ZERO_MS + now,
     });
+  }
+
+  /** Who reports back. */
+  get receivers(): ReceiverFigures[] {
+    return [...this.#reporter.receivers.values()];
   }
 
   push({ datagram, source }: Feedback, now: number): void {
