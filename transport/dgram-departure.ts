@@ -3,9 +3,10 @@ import type { Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { scopeOf, type Endpoint } from '../wire/address.ts';
 import { LancastError } from '../wire/errors.ts';
+import { monotonicNow } from './clock.ts';
 import { DepartureSchedule } from './departure-schedule.ts';
 import { addDeparting, removeDeparting, wakeDeparting, type Departing } from './departure-timer.ts';
-import { sendFailure } from './dgram-errors.ts';
+import { errnoOf, sendFailure } from './dgram-errors.ts';
 import {
   boundSocket,
   checkDestination,
@@ -14,8 +15,8 @@ import {
   connectSocket,
   prepareToSend,
 } from './dgram-socket.ts';
-import { isBroadcast, withZone } from './interfaces.ts';
-import type { DepartureOptions, DepartureQueue, DepartureStats } from './udp.ts';
+import { isBroadcast, presentCard, withZone } from './interfaces.ts';
+import type { ChosenInterface, DepartureOptions, DepartureQueue, DepartureStats } from './udp.ts';
 
 /** What a timer of JavaScript can keep. */
 const FINEST_QUANTUM_MS = 1;
@@ -23,19 +24,29 @@ const FINEST_QUANTUM_MS = 1;
 const DEFAULT_QUANTUM_MS = 2;
 /** So many sends refused and none ever done mean that this socket cannot send at all. */
 const HOPELESS_SENDS = 10;
+/** Refusals that a card gives which was taken down, or deleted and made anew. */
+const CARD_IS_GONE: ReadonlySet<string> = new Set(['ENODEV', 'ENETUNREACH', 'EADDRNOTAVAIL', 'EINVAL']);
+/** How often new sockets are tried then. */
+const REOPEN_MS = 1000;
 
 /** Opens the sockets of one queue. Throws as `UdpEngine.openDeparture`. */
 export async function openDgramDeparture(options: DepartureOptions): Promise<DepartureQueue> {
   checkTtl(options.ttl);
   for (const destination of options.destinations) checkDestination(destination, options.broadcast ?? false);
+  return new DgramDeparture(await openSockets(options, options.via), options);
+}
+
+async function openSockets(options: DepartureOptions, via: ChosenInterface): Promise<Socket[]> {
   const sockets: Socket[] = [];
   try {
-    for (const destination of options.destinations) sockets.push(await openSocket(destination, options));
+    for (const destination of options.destinations) {
+      sockets.push(await openSocket(destination, { ...options, via }));
+    }
+    return sockets;
   } catch (error) {
     await Promise.all(sockets.map(closeSocket));
     throw error;
   }
-  return new DgramDeparture(sockets, options);
 }
 
 async function openSocket(destination: Endpoint, options: DepartureOptions): Promise<Socket> {
@@ -65,26 +76,26 @@ class DgramDeparture implements DepartureQueue, Departing {
   readonly stats: DepartureStats = { sent: 0, sentBytes: 0, failed: 0, latestMs: 0 };
   readonly failure: Promise<LancastError>;
 
-  readonly #sockets: readonly Socket[];
+  #sockets: readonly Socket[] = [];
   readonly #schedule: DepartureSchedule;
   readonly #options: DepartureOptions;
   readonly #sent = (error: Error | null, bytes: number): void => this.#answered(error, bytes);
   #waiting: { pushed: number; resolve: () => void; reject: (reason: LancastError) => void }[] = [];
   #fail: (reason: LancastError) => void = () => undefined;
   #pushed = 0;
+  #reopening: Promise<void> | undefined;
+  #reopenAt = 0; // not before
   #unanswered = 0; // handed to a socket whose answer is not yet there
   #refusal: LancastError | undefined; // why sending was refused while none was ever done
   #closed: Promise<unknown> | undefined;
 
   constructor(sockets: readonly Socket[], options: DepartureOptions) {
-    this.#sockets = sockets;
     this.#options = options;
     this.#schedule = new DepartureSchedule(
       Math.max(FINEST_QUANTUM_MS, options.quantumMs ?? DEFAULT_QUANTUM_MS),
     );
     this.failure = new Promise((resolve) => (this.#fail = resolve));
-    // The ICMP answer of a peer that does not listen comes as an error of the socket.
-    for (const socket of sockets) socket.on('error', (error) => this.#refused(error));
+    this.#use(sockets);
     addDeparting(this);
   }
 
@@ -132,6 +143,7 @@ class DgramDeparture implements DepartureQueue, Departing {
   async #shut(): Promise<void> {
     removeDeparting(this);
     this.#schedule.clear();
+    await this.#reopening;
     await Promise.all(this.#sockets.map(closeSocket));
     this.#unanswered = 0;
     this.#settle();
@@ -149,12 +161,32 @@ class DgramDeparture implements DepartureQueue, Departing {
 
   #refused(error: Error): void {
     this.stats.failed++;
-    if (this.stats.sent > 0) return;
+    if (this.stats.sent > 0) return this.#reopen(errnoOf(error));
     const [destination] = this.#options.destinations;
     const reason = sendFailure(error, destination?.address ?? '', this.#options.via);
     if (!(reason instanceof LancastError)) return;
     this.#refusal = reason;
     if (this.stats.failed === HOPELESS_SENDS) this.#fail(reason);
+  }
+
+  /** A card that was made anew is not the one the sockets know: they are opened anew too. */
+  #reopen(errno: string): void {
+    const now = monotonicNow();
+    if (!CARD_IS_GONE.has(errno) || this.#reopening || this.#closed || now < this.#reopenAt) return;
+    this.#reopenAt = now + REOPEN_MS;
+    const card = presentCard(this.#options.via);
+    if (!card) return;
+    this.#reopening = openSockets(this.#options, card.via)
+      .then((sockets) => this.#use(sockets))
+      .catch(() => undefined) // not ready yet: the next refusal tries again
+      .finally(() => (this.#reopening = undefined));
+  }
+
+  #use(sockets: readonly Socket[]): void {
+    // The ICMP answer of a peer that does not listen comes as an error of the socket.
+    for (const socket of sockets) socket.on('error', (error) => this.#refused(error));
+    for (const old of this.#sockets) old.close();
+    this.#sockets = sockets;
   }
 
   /** Answers those whose datagrams have all left. */

@@ -5,10 +5,10 @@
  * `selectInterface` decides and is pure; `chooseInterface` asks the machine.
  */
 import { createSocket } from 'node:dgram';
-import { readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { LancastError } from '../wire/errors.ts';
+import { interfaceIndex } from './proc-net.ts';
 import type { ChosenInterface } from './udp.ts';
 
 /** A card that is up. */
@@ -107,7 +107,8 @@ export function presentCard(via: ChosenInterface): { via: ChosenInterface; ident
   const card = cards.find(({ name }) => name === via.name) ?? cards.find((each) => owns(each, via.address));
   const address = card && (owns(card, via.address) ? via.address : addressFor(card, via.address, via.family));
   if (!card || address === undefined) return undefined;
-  return { via: { ...via, name: card.name, address }, identity: `${card.name} ${indexOf(card)}` };
+  const index = interfaceIndex(card.name) ?? card.addresses.find((own) => own.scopeId !== undefined)?.scopeId;
+  return { via: { ...via, name: card.name, address }, identity: `${card.name} ${index ?? ''}` };
 }
 
 /** E103: no card that is up leads to `destination`. */
@@ -186,15 +187,6 @@ async function routeSource(destination: string): Promise<string | undefined> {
     });
   } finally {
     socket.close();
-  }
-}
-
-/** The interface index where the system tells it; a card that is made anew gets another one. */
-function indexOf(card: NetworkCard): string {
-  try {
-    return readFileSync(`/sys/class/net/${card.name}/ifindex`, 'utf8').trim();
-  } catch {
-    return String(card.addresses.find((own) => own.scopeId !== undefined)?.scopeId ?? '');
   }
 }
 

@@ -1,4 +1,8 @@
-/** What Linux tells of UDP sockets in `/proc/net/udp`: who owns a port, and how many datagrams a full buffer cost. */
+/**
+ * What Linux tells in `/proc/net`: who owns a UDP port, how many datagrams a full buffer cost, which index a card has.
+ *
+ * `/proc/net` is that of our own network namespace; `/sys/class/net` need not be.
+ */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 /** One row of `/proc/net/udp` or `/proc/net/udp6`. */
@@ -44,6 +48,17 @@ export function portOwner(port: number): PortOwner | undefined {
     return { name: readText(`/proc/${pid}/comm`)?.trim() ?? 'a program', pid: Number(pid) };
   }
   return undefined;
+}
+
+/** The index of a card, which it keeps until it is deleted; `undefined` elsewhere than on Linux. */
+export function interfaceIndex(name: string): number | undefined {
+  return parseIgmpTable(readText('/proc/net/igmp') ?? '').get(name);
+}
+
+/** The index of each card, by name, from `/proc/net/igmp`. */
+export function parseIgmpTable(text: string): Map<string, number> {
+  const rows = text.matchAll(/^(\d+)\s+(\S+)\s*:/gm); // 2 eth0 : 2 V3
+  return new Map([...rows].map(([, index, name = '']) => [name, Number(index)]));
 }
 
 /** Counts what the kernel dropped at one socket of this process, and at those that take its place. */
