@@ -6,8 +6,9 @@
  *       │  ·  · ·  ·    ·  ·  · · · ─────── least delay: the network at its best. Rises and falls with the
  *       └─────────────────────────────────► difference between the two clocks.
  *
- * The least delay of half a minute is followed, each second's corrected by the slope that all of them show. A delay that has
- * become greater for good is taken over slowly; at once when it eats up what the latency leaves. A smaller one is, at once.
+ * The least delay of half a minute counts. While it grows, that of each second is carried on by the slope that all of them show;
+ * when it falls, the newest is the least anyway. A delay that has become greater for good is taken over slowly; at once when
+ * it eats up what the latency leaves. A smaller one is, at once.
  */
 
 const BUCKET_MS = 1000;
@@ -99,7 +100,7 @@ export class PlayoutClock {
     return least;
   }
 
-  /** By how much the delay grows in a millisecond: from the best of the oldest third to the best of the newest. */
+  /** By how much the delay grows in a millisecond, 0 when it falls: from the best of the oldest third to the best of the newest. */
   #slope(): number {
     const known = Math.min(this.#count, BUCKETS);
     if (known < SLOPE_BUCKETS) return 0;
@@ -108,7 +109,7 @@ export class PlayoutClock {
     const to = this.#bestOf(this.#count - third, third);
     const slope =
       ((this.#least[to] ?? 0) - (this.#least[from] ?? 0)) / ((this.#at[to] ?? 0) - (this.#at[from] ?? 0));
-    return Math.min(Math.max(slope, -MAX_SLOPE), MAX_SLOPE);
+    return Math.min(Math.max(slope, 0), MAX_SLOPE);
   }
 
   /** Where in the rings the least delay of `count` seconds from the `first` on stands. */

@@ -1,0 +1,50 @@
+/** Runs a release policy on virtual time and writes what leaves as short words. */
+import type { Playout, Release } from '../../jitter-buffer/release.ts';
+import { emptyArrival, type Arrival } from '../../jitter-buffer/slab.ts';
+import type { Stage } from '../../wire/stage.ts';
+import { play, type Timed } from './drive.ts';
+import { payloadOf } from './packets.ts';
+
+/** A datagram of one TS packet; media time is 10 ms for each index unless given. */
+export function arrivalOf(index: number, arrivedAt: number, mediaMs: number | 'none' = index * 10): Arrival {
+  const datagram = payloadOf(index, 1);
+  return {
+    ...emptyArrival(),
+    index,
+    datagram,
+    payloadEnd: datagram.length,
+    arrivedAt,
+    mediaMs: mediaMs === 'none' ? undefined : mediaMs,
+  };
+}
+
+/** What happens to a release: a datagram arrives, or an end is told. */
+export type Event =
+  | readonly [at: number, index: number, mediaMs?: number | 'none']
+  | readonly [at: number, end: { endIndex: number | undefined }]
+  | readonly [at: number, latency: { latencyMs: number }];
+
+/** What left: `40:2` datagram 2 at 40 ms, `40:gap 2+3`, `40:end`, `40:end proven`. */
+export function release(policy: Release, events: readonly Event[], until = Infinity): string[] {
+  const stage: Stage<Event, Playout> = {
+    push([at, what, mediaMs], now) {
+      if (typeof what === 'number') policy.push(arrivalOf(what, at, mediaMs), now);
+      else if ('latencyMs' in what) policy.latencyMs = what.latencyMs;
+      else policy.end(what.endIndex, at + policy.latencyMs);
+    },
+    poll: (now) => policy.poll(now),
+    get wakeAt() {
+      return policy.wakeAt;
+    },
+  };
+  const timed = events.map((event): Timed<Event> => [event[0], event]);
+  return [...play(stage, timed, until)].map(
+    ([at, output]) => `${Math.round(at * 100) / 100}:${word(output)}`,
+  );
+}
+
+function word(output: Playout): string {
+  if (output.kind === 'gap') return `gap ${output.first}+${output.count}`;
+  if (output.kind === 'end') return output.proven ? 'end proven' : 'end';
+  return String(output.index);
+}
