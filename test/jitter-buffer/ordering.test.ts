@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ReceiveWindow } from '../../jitter-buffer/ordering.ts';
 import { MAX_DATAGRAM_BYTES } from '../../jitter-buffer/slab.ts';
