@@ -17,7 +17,7 @@ export async function openConverted(path: string, head: Buffer, loop: boolean): 
   const plan = planned(media, path);
   const name = basename(path);
   const conversion = convertFile(ffmpeg, path, fileArguments(plan, name, loop));
-  return new ConvertedSource(conversion, describe(media, plan, { name, loop, live: false }), path);
+  return new ConvertedSource(conversion, describe(media, plan, { name, live: false }), path);
 }
 
 /** The plan for what was found. Throws E202 without film and sound, E203 for a codec that nobody knows. */
@@ -40,11 +40,11 @@ export function planned(media: MediaInfo, path: string): Conversion {
 export function describe(
   media: MediaInfo,
   plan: Conversion,
-  { name, loop, live }: { name: string; loop: boolean; live: boolean },
+  { name, live }: { name: string; live: boolean },
 ): SourceDescription {
   const description = { name, media: line(media, plan), transportStream: true, live, notes: [...plan.notes] };
   const { durationMs } = media;
-  return loop || durationMs === undefined ? description : { ...description, durationMs };
+  return durationMs === undefined ? description : { ...description, durationMs };
 }
 
 const NAMES: Readonly<Record<string, string>> = {

@@ -50,9 +50,8 @@ const SHOWN_BYTES = 16;
 /** The first bytes of a file as text when they are, else in hexadecimal: safe to print either way. */
 function firstBytes(head: Buffer): string {
   const shown = head.subarray(0, SHOWN_BYTES);
-  const printable = shown.every((byte) => byte >= 0x20 && byte < 0x7f);
   const more = head.length > SHOWN_BYTES ? '…' : '';
-  return printable
-    ? `"${shown.toString('latin1')}${more}"`
-    : `bytes ${shown.toString('hex').replace(/..\B/g, '$& ')}${more}`;
+  const text = shown.toString('latin1').replace(/[\t\n\r]+/g, ' ');
+  if (/^[ -~]*$/.test(text)) return `"${text}${more}"`;
+  return `bytes ${shown.toString('hex').replace(/..\B/g, '$& ')}${more}`;
 }

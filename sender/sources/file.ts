@@ -9,6 +9,7 @@ import { SYNC_BYTE, TS_PACKET_BYTES } from '../../wire/mpeg-ts.ts';
 import type { Source, SourceDescription } from '../source.ts';
 import { openConverted } from './converted.ts';
 import { emptyInput, inputFailure, notMedia } from './faults.ts';
+import { LoopedFile } from './looped-file.ts';
 import { openPipe } from './stdin.ts';
 import {
   describeTransport,
@@ -42,7 +43,12 @@ export async function openFile(path: string, options: FileOptions = {}): Promise
         rawDescription(file, layout === TS_PACKET_BYTES && file.head[0] === SYNC_BYTE),
         loop,
       );
-    if (layout !== undefined) return new TransportFile(file, await describeTransport(file, layout));
+    if (layout !== undefined) {
+      const description = await describeTransport(file, layout);
+      if (!loop) return new TransportFile(file, description);
+      delete description.totalBytes; // endless
+      return new LoopedFile(file, description);
+    }
   } catch (error) {
     await file.handle.close();
     throw error;

@@ -57,7 +57,7 @@ async function openOther(pipe: PipeReader, name: string, head: Buffer): Promise<
       await child.stop();
     },
   };
-  return new ConvertedSource(conversion, describe(media, plan, { name, loop: false, live: true }), name);
+  return new ConvertedSource(conversion, describe(media, plan, { name, live: true }), name);
 }
 
 /** Takes a stream piece by piece, also with an eye on the clock. */

@@ -77,6 +77,10 @@ export class FileReader {
     this.#file = file;
   }
 
+  get closed(): boolean {
+    return this.#closed !== undefined;
+  }
+
   /** The next bytes; `undefined` at the end and once closed. */
   async next(): Promise<Buffer | undefined> {
     if (this.#closed) return undefined;
