@@ -1,0 +1,226 @@
+/** The page really plays: from a sender over loopback multicast to the pixels of a real browser. */
+import { stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { openFile } from '../../sender/sources/file.ts';
+import { openTestPattern } from '../../sender/sources/test-pattern.ts';
+import { StreamRegistry, type Viewer } from '../../web-viewer/server/index.ts';
+import {
+  buildPage,
+  look,
+  nextPicture,
+  openBrowser,
+  openViewer,
+  receive,
+  send,
+  until,
+  watchPictures,
+} from './stage.ts';
+
+const CLIP_FRAMES = 256;
+const FRAME_MS = 40;
+const SCREENSHOTS = join(process.env['LANCAST_SCREENSHOTS'] ?? tmpdir(), 'lancast-viewer');
+
+let built: Awaited<ReturnType<typeof buildPage>>;
+let browser: Browser;
+let registry: StreamRegistry;
+let viewer: Viewer;
+let page: Page;
+/** What went wrong in the page: uncaught errors, refused code, requests to anywhere else. */
+let complaints: string[];
+let port = 24_000 + (process.pid % 1000) * 10;
+let address: string;
+
+beforeAll(async () => {
+  built = await buildPage();
+  browser = await openBrowser();
+});
+
+afterAll(async () => {
+  await browser.close();
+  await built.remove();
+});
+
+beforeEach(async () => {
+  registry = new StreamRegistry();
+  viewer = await openViewer(registry, built.folder);
+  address = `rtp://239.255.13.17:${(port += 10)}`;
+  page = await browser.newPage({ viewport: { width: 1440, height: 1080 } });
+  complaints = [];
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+  page.on('request', (asked) => {
+    if (!asked.url().startsWith(viewer.url) && !/^(blob|data):/.test(asked.url()))
+      complaints.push(asked.url());
+  });
+});
+
+afterEach(async () => {
+  await page.close();
+  await viewer.close();
+});
+
+/** The line of the numbers panel under `label`. */
+function number(label: string): Promise<string> {
+  return page
+    .locator('.numbers dl > div', { has: page.locator(`dt:text-is("${label}")`) })
+    .locator('dd')
+    .innerText();
+}
+
+it('plays the film of the demo without end, and shows what arrives', async () => {
+  await using _reception = await receive(address, registry);
+  await using _sender = await send(await openFile('fixtures/clip.ts', { loop: true }), address);
+  await page.goto(viewer.url);
+  await nextPicture(page);
+  // Playback begins with the last key frame and a jump to the newest picture.
+  await page.waitForTimeout(2000);
+  const first = await look(page);
+  await page.waitForTimeout(4000);
+  const second = await look(page);
+  const shown = ((second.frame ?? 0) - (first.frame ?? 0) + CLIP_FRAMES) % CLIP_FRAMES;
+  const passed = (second.atUnixMs - first.atUnixMs) / FRAME_MS;
+  expect(shown / passed).toBeGreaterThan(0.9);
+  expect(shown / passed).toBeLessThan(1.1);
+
+  // Over the seam: the clip is 10.24 s long, the position goes on.
+  await until(page, 'document.querySelector("video").currentTime > 14', 30_000);
+  expect(await page.evaluate<boolean>('document.querySelector("canvas").hidden')).toBe(true);
+  await page.waitForTimeout(1200);
+
+  expect(await page.title()).toBe('Lighthouse · lancast');
+  expect(await page.locator('.title .health').innerText()).toBe('Good');
+  expect(await number('Loss')).toMatch(/^0 %\n0 of /);
+  expect(await number('Bitrate')).toMatch(/^\d+ kbit\/s$|^\d\.\d Mbit\/s$/);
+  expect(await number('Jitter')).toMatch(/ ms$/);
+  expect(await number('Late')).toBe('0');
+  expect(await number('Recovered')).toBe('0');
+  expect(await number('Media')).toBe('H.264 + AAC');
+  expect(await number('Sender')).toMatch(/^127\.0\.0\.1:\d+$/);
+  expect(await number('Received on')).toContain('lo (127.0.0.1)');
+  expect(await page.locator('.strip .summary').innerText()).toMatch(/datagrams received, none lost\.$/);
+  expect(await page.locator('.troubles').count()).toBe(0);
+
+  await page.screenshot({ path: `${SCREENSHOTS}.png` });
+  expect((await stat(`${SCREENSHOTS}.png`)).size).toBeGreaterThan(50_000);
+  console.log(`screenshot of the viewer: ${SCREENSHOTS}.png`);
+  expect(complaints).toEqual([]);
+});
+
+it('shows the live test pattern with a small and steady delay from glass to glass', async () => {
+  await using _reception = await receive(address, registry);
+  const source = await openTestPattern();
+  await using _sender = await send(source, address);
+  await page.goto(viewer.url);
+  await nextPicture(page);
+  await page.waitForTimeout(8000);
+  const seen = await watchPictures(page, 150);
+  const zeroAt = source.frameZeroAtUnixMs;
+  if (zeroAt === undefined) throw new Error('the pattern has not begun');
+  const delays = seen.flatMap(({ frame, atUnixMs }) =>
+    frame === null ? [] : [atUnixMs - zeroAt - frame * FRAME_MS],
+  );
+  delays.sort((a, b) => a - b);
+  const at = (share: number): number => Math.round(delays[Math.floor(share * (delays.length - 1))] ?? NaN);
+  console.log(
+    `glass to glass, H.264 + AAC by MSE: median ${at(0.5)} ms, least ${at(0)} ms, p95 ${at(0.95)} ms`,
+  );
+  expect(delays.length).toBeGreaterThan(140);
+  expect(at(0)).toBeGreaterThan(0);
+  expect(at(0.5)).toBeLessThan(1500);
+  expect(complaints).toEqual([]);
+});
+
+it('is worked by keys alone', async () => {
+  await using _reception = await receive(address, registry);
+  await using _sender = await send(await openTestPattern(), address);
+  await page.goto(viewer.url);
+  const { frame } = await nextPicture(page);
+  await nextPicture(page, frame ?? 0);
+
+  await page.keyboard.press('k');
+  await page.locator('.controls button[aria-label="Play"]').waitFor();
+  await page.waitForTimeout(1500);
+  expect(await page.evaluate<boolean>('document.querySelector("canvas").hidden')).toBe(false);
+  await page.keyboard.press(' ');
+  await nextPicture(page, (frame ?? 0) + 40);
+
+  expect(await page.evaluate<boolean>('document.querySelector("video").muted')).toBe(true);
+  await page.keyboard.press('m');
+  expect(await page.evaluate<boolean>('document.querySelector("video").muted')).toBe(false);
+  await page.keyboard.press('ArrowDown');
+  expect(await page.evaluate<number>('document.querySelector("video").volume')).toBeCloseTo(0.95);
+
+  await page.keyboard.press('f');
+  await until(page, 'document.fullscreenElement !== null');
+  await page.keyboard.press('f');
+  await until(page, 'document.fullscreenElement === null');
+
+  await page.keyboard.press('i');
+  expect(await page.locator('.numbers').count()).toBe(0);
+  await page.keyboard.press('i');
+  expect(await page.locator('.numbers').count()).toBe(1);
+
+  await page.keyboard.press('?');
+  await page.locator('dialog[open]').waitFor();
+  await page.keyboard.press('Escape');
+  await page.locator('dialog').waitFor({ state: 'hidden' });
+
+  // Shortcuts can be turned off; the buttons stay.
+  await page.keyboard.press('?');
+  await page.locator('dialog[open] input').focus();
+  await page.keyboard.press(' ');
+  await page.keyboard.press('Escape');
+  await page.locator('dialog').waitFor({ state: 'hidden' });
+  await page.keyboard.press('m');
+  expect(await page.evaluate<boolean>('document.querySelector("video").muted')).toBe(false);
+  const reached = new Set<string>();
+  for (let presses = 0; presses < 20; presses++) {
+    await page.keyboard.press('Tab');
+    reached.add(await page.evaluate<string>('document.activeElement.getAttribute("aria-label") ?? ""'));
+  }
+  expect([...reached]).toEqual(
+    expect.arrayContaining(['Pause', 'Mute', 'Volume', 'Numbers', 'Full screen', 'Keyboard help']),
+  );
+  await page.locator('button[aria-label="Mute"]').focus();
+  await page.keyboard.press('Enter');
+  expect(await page.evaluate<boolean>('document.querySelector("video").muted')).toBe(true);
+  expect(complaints).toEqual([]);
+});
+
+it('counts down, comes back by itself and plays on when the server was gone', async () => {
+  await using _reception = await receive(address, registry);
+  await using _sender = await send(await openTestPattern(), address);
+  await page.goto(viewer.url);
+  const before = await nextPicture(page);
+  const { port } = viewer;
+  await viewer.close();
+  await page.locator('.banner').waitFor();
+  expect(await page.locator('.banner').innerText()).toMatch(/The connection to lancast is lost/);
+  await page.locator('.countdown', { hasText: /Next try in \d s/ }).waitFor();
+  // The last picture stays.
+  expect(await page.evaluate<boolean>('document.querySelector("canvas").hidden')).toBe(false);
+  viewer = await openViewer(registry, built.folder, port);
+  await nextPicture(page, (before.frame ?? 0) + 50);
+  await page.locator('.banner').waitFor({ state: 'detached' });
+  await until(page, 'document.querySelector("canvas").hidden');
+});
+
+it('says that the sender has ended, and plays again when it comes back', async () => {
+  await using _reception = await receive(address, registry);
+  const sender = await send(await openTestPattern(), address);
+  await page.goto(viewer.url);
+  await nextPicture(page, 25);
+  await sender.close();
+  await page.locator('.trouble', { hasText: 'The sender has ended the stream.' }).waitFor();
+  expect(await page.locator('.title .health').innerText()).toBe('Ended');
+  await using _again = await send(await openTestPattern(), address);
+  // The new one counts from nought: a small number proves that it is the new picture.
+  await page.locator('.title .health', { hasText: 'Good' }).waitFor();
+  await until(page, `document.querySelector('canvas').hidden && !document.querySelector('video').paused`);
+  const { frame } = await nextPicture(page);
+  const { frame: later } = await nextPicture(page, frame ?? 0);
+  expect(later).toBeGreaterThan(frame ?? 0);
+});
