@@ -19,6 +19,8 @@ export interface LoopFit {
 
 /** Rates that differ by no more than this are one. */
 const STEADY = 0.02;
+/** Fewer steps do not tell a constant rate from chance. */
+const TELLING_STEPS = 4;
 /** What a stream lasts longer than the others is waited for up to this; beyond it the file's times are not coherent. */
 const MOST_EXTRA_TICKS = 10 * PCR_HZ;
 /** Most between two PCRs (ISO/IEC 13818-1 §2.7.2), and what a seam keeps to. */
@@ -56,9 +58,13 @@ export function fitLoop(survey: LoopSurvey): LoopFit {
     clock ? [seamClock(pid, clock, ticksPerByte, fileBytes)] : [],
   );
   const packetTicks = ticksPerByte * TS_PACKET_BYTES;
-  const steady = reference.slowest - reference.fastest <= STEADY * ticksPerByte;
-  const rest = (fileBytes - reference.lastOffset + reference.firstOffset) * ticksPerByte;
-  const step = steady ? rest : Math.min(rest, reference.ticks / reference.steps);
+  const steady =
+    reference.steps >= TELLING_STEPS && reference.slowest - reference.fastest <= STEADY * ticksPerByte;
+  const rest = fileBytes - reference.lastOffset + reference.firstOffset;
+  // The streams tell best how long a file of variable rate lasts; the clock must but go on, no faster than it ever did.
+  const step = steady
+    ? rest * ticksPerByte
+    : Math.min(rest * reference.fastest, reference.ticks / reference.steps);
   const base = forward(reference.first, reference.last, PCR_CYCLE) + step;
   const extra = extraTicks(base, [...media, ...clocks.map(({ span }) => span + packetTicks)]);
   return steady
