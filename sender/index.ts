@@ -278,7 +278,8 @@ class Sender implements SenderSession {
     const { queue } = this.#outlets;
     for (let told = 0; told < END_MARKS; told++) {
       if (told > 0) await sleep(END_MARK_GAP_MS);
-      queue.push(sequenceEndMark(this.#departures.index), monotonicNow());
+      const { index, dueAt } = this.#departures;
+      queue.push(sequenceEndMark(index), Math.max(dueAt, monotonicNow()));
     }
     await queue.drained();
   }
