@@ -27,6 +27,7 @@ export function Controls(): JSX.Element {
         icon={paused ? 'play' : 'pause'}
         label={paused ? words.play : words.pause}
         keys="K"
+        disabled={playback.phase.value === 'idle'}
         onClick={togglePlay}
       />
       <Button
@@ -70,14 +71,16 @@ interface ButtonProps {
   icon: Parameters<typeof Icon>[0]['name'];
   label: string;
   keys: string;
+  disabled?: boolean;
   pressed?: boolean;
   onClick: () => void;
 }
 
-function Button({ icon, label, keys, pressed, onClick }: ButtonProps): JSX.Element {
+function Button({ icon, label, keys, disabled, pressed, onClick }: ButtonProps): JSX.Element {
   return (
     <button
       type="button"
+      disabled={disabled}
       aria-label={label}
       aria-pressed={pressed}
       aria-keyshortcuts={keys}

@@ -6,13 +6,13 @@ export function bitrate(bitsPerSecond: number): string {
   return `${(bitsPerSecond / 1e6).toFixed(bitsPerSecond < 99.95e6 ? 1 : 0)} Mbit/s`;
 }
 
-/** A share of 1 as percent, with as many digits as it takes to tell it from nothing: `0 %`, `0.00030 %`, `1.2 %`. */
+/** A share of 1 as percent, with as many digits as it takes to tell it from nothing: `0 %`, `0.0003 %`, `1.2 %`. */
 export function percent(share: number): string {
   const value = share * 100;
   if (value === 0) return '0 %';
   if (value >= 10) return `${value.toFixed(0)} %`;
   const digits = Math.min(6, Math.max(1, 1 - Math.floor(Math.log10(value))));
-  return `${value.toFixed(digits)} %`;
+  return `${value.toFixed(digits).replace(/\.?0+$/, '')} %`;
 }
 
 /** `228 041`, grouped by thin spaces. */
@@ -20,9 +20,9 @@ export function count(value: number): string {
   return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, '\u202f');
 }
 
-/** `1.2 ms`, `198 ms`. */
+/** `0 ms`, `1.2 ms`, `198 ms`. */
 export function milliseconds(value: number): string {
-  return `${value.toFixed(value < 9.95 ? 1 : 0)} ms`;
+  return `${value.toFixed(value < 9.95 && value >= 0.05 ? 1 : 0)} ms`;
 }
 
 /** `0.4 s`. */

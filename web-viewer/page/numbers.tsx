@@ -1,18 +1,23 @@
 /** Live numbers of the watched stream. A value that is not known has no row: never a made-up zero. */
 import type { JSX } from 'preact';
 import type { StreamSnapshot } from '../../wire/metrics.ts';
-import { bitrate, count, milliseconds, percent, seconds } from './format.ts';
+import { bitrate, clockTime, count, milliseconds, percent, seconds } from './format.ts';
 import { lossShare } from './history.ts';
 import { playback } from './media.ts';
 import { programmeStreams } from './playability.ts';
+import { connection, updatedAt } from './state.ts';
 import { strings } from './strings.ts';
 
 type Row = readonly [label: string, value: string | undefined, detail?: string];
 
 export function Numbers({ stream }: { stream: StreamSnapshot }): JSX.Element {
+  const stale = connection.state.value.kind === 'lost';
   return (
     <section class="numbers card" aria-labelledby="numbers-title">
-      <h2 id="numbers-title">{strings.numbers.title}</h2>
+      <h2 id="numbers-title">
+        {strings.numbers.title}{' '}
+        {stale && <span class="quiet">{strings.numbers.asOf(clockTime(updatedAt.value))}</span>}
+      </h2>
       <Rows class="figures" rows={figures(stream)} />
       <Rows class="facts" rows={facts(stream)} />
     </section>

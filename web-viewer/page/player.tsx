@@ -44,7 +44,9 @@ export function Player({ worst }: { worst: Trouble | undefined }): JSX.Element {
       {muted.value && hasSound() && (
         <button type="button" class="sound-off" onClick={toggleMute}>
           <Icon name="silent" />
-          <span class="wide">{strings.player.soundOff}</span> {strings.player.clickForSound}
+          <span>
+            <span class="wide">{strings.player.soundOff}</span> {strings.player.clickForSound}
+          </span>
         </button>
       )}
       <Controls />

@@ -12,6 +12,8 @@ export const connection = new Connection(
 /** Histories by stream id. The map stays the same; `ticks` counts the snapshots that went in. */
 export const histories = new Map<string, History>();
 export const ticks = signal(0);
+/** When the newest snapshots came, milliseconds since 1970. */
+export const updatedAt = signal(0);
 
 /** The address bar says which stream is watched: `/ID`. */
 const chosenId = signal(decodeURIComponent(location.pathname.slice(1)));
@@ -74,7 +76,8 @@ effect(() => {
 effect(() => {
   const streams = connection.streams.value;
   if (streams === undefined) return;
-  const second = Math.floor(Date.now() / 1000);
+  updatedAt.value = Date.now();
+  const second = Math.floor(updatedAt.peek() / 1000);
   for (const stream of streams) historyOf(stream.id).add(stream, second);
   ticks.value = ticks.peek() + 1;
 });

@@ -71,6 +71,7 @@ export const strings = {
 
   numbers: {
     title: 'What arrives',
+    asOf: (time: string) => `as of ${time}`,
     bitrate: 'Bitrate',
     loss: 'Loss',
     lossOf: (lost: number, total: number) => `${count(lost)} of ${count(total)}`,
@@ -97,7 +98,7 @@ export const strings = {
   },
 
   strip: {
-    title: 'The last five minutes',
+    title: 'Loss and bitrate',
     recoveredLegend: 'Recovered',
     lostLegend: 'Lost',
     bitrateLegend: 'Bitrate',
@@ -118,26 +119,34 @@ export const strings = {
     region: 'What is wrong',
     copy: 'Copy',
     copied: 'Copied',
-    waiting: (address: string, card: string): TroubleWords => ({
+    waiting: (address: string, card: string, loopback: boolean): TroubleWords => ({
       title: 'Nothing has arrived yet.',
       text: `lancast listens to ${address} on ${card}. As soon as data comes, it plays here.`,
       checks: [
         'Is a sender running, and does it send to this very address and port?',
-        `Is ${card} the network card that the sender can reach? Choose another with --iface.`,
-        'Does a firewall on this computer or the sender block UDP?',
-        'Is the sender behind a router? Then it needs a larger --ttl than 1.',
+        ...(loopback
+          ? [`Does it send on ${card}? Only senders on this computer can be heard there.`]
+          : [
+              `Is ${card} the network card that the sender can reach? Choose another with --iface.`,
+              'Does a firewall on this computer or the sender block UDP?',
+              'Is the sender behind a router? Then it needs a larger --ttl than 1.',
+            ]),
       ],
     }),
     refused: (datagrams: number, faults: string): TroubleWords => ({
       title: 'Data arrives that lancast does not understand.',
       text: `${count(datagrams)} datagrams were neither RTP nor MPEG-TS nor had a sequence header (${faults}).`,
     }),
-    silent: (since: string, ms: number, card: string | undefined): TroubleWords => ({
+    silent: (
+      since: string,
+      ms: number,
+      { card, loopback }: { card: string; loopback: boolean },
+    ): TroubleWords => ({
       title: `No data since ${since} (${duration(ms)}).`,
       text: 'The sender did not say goodbye. Playback goes on by itself when data comes again.',
       checks: [
         'Is the sender still running and connected?',
-        ...(card === undefined
+        ...(loopback
           ? []
           : [
               `Is the cable of ${card} plugged in, or its wireless network connected?`,
@@ -164,7 +173,7 @@ export const strings = {
     }),
     noBrowserVideo: (codecs: string, vlc: string | undefined): TroubleWords => ({
       title: `No picture: this browser cannot play ${codecs}.`,
-      text: `The data arrives, but ${codecs} needs a player of its own, such as VLC:`,
+      text: 'The data arrives. A player with decoders of its own, such as VLC, can show it:',
       ...(vlc === undefined ? {} : { command: vlc }),
     }),
     noBrowserSound: (codecs: string, vlc: string | undefined): TroubleWords => ({

@@ -30,7 +30,7 @@ export class StripChart {
     this.#observer.observe(place);
   }
 
-  /** Shows the five minutes before `second`. */
+  /** Shows what there is of the five minutes before `second`, and a minute at least. */
   draw(samples: readonly Sample[], second: number): void {
     this.#samples = samples;
     this.#chart.setData(
@@ -43,7 +43,9 @@ export class StripChart {
       ],
       false,
     );
-    this.#chart.setScale('x', { min: second - HISTORY_SECONDS, max: second });
+    const known = second - (samples[0]?.second ?? second);
+    const span = Math.min(HISTORY_SECONDS, Math.max(60, known));
+    this.#chart.setScale('x', { min: second - span, max: second });
   }
 
   destroy(): void {
@@ -117,8 +119,9 @@ function axes(palette: Palette): uPlot.Axis[] {
     {
       ...look,
       size: 26,
-      incrs: [60],
-      values: (_chart, splits) => splits.map((at) => clockTime(at * 1000).slice(0, 5)),
+      space: 70,
+      incrs: [15, 30, 60, 120],
+      values: (_chart, splits) => splits.map((at) => clockTime(at * 1000)),
     },
     {
       ...look,

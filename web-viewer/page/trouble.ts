@@ -46,15 +46,16 @@ function absent(stream: StreamSnapshot, { wallMs }: PageFacts): Trouble[] {
   const { address, state, silentMs = 0 } = stream;
   const words = strings.trouble;
   const card = stream.interface.name;
+  const loopback = /^(127\.|::1$)/.test(stream.interface.address);
   if (state === 'playing') return [];
   if (state === 'ended') return [{ id: 'ended', level: 'note', ...words.ended() }];
   if (state === 'silent') {
-    // Nobody can unplug the loopback interface.
-    const cable = /^(127\.|::1$)/.test(stream.interface.address) ? undefined : card;
-    return [{ id: 'silent', level: 'bad', ...words.silent(clockTime(wallMs - silentMs), silentMs, cable) }];
+    const said = words.silent(clockTime(wallMs - silentMs), silentMs, { card, loopback });
+    return [{ id: 'silent', level: 'bad', ...said }];
   }
   const faults = Object.entries(stream.refused).filter(([, datagrams]) => datagrams > 0);
-  if (faults.length === 0) return [{ id: 'waiting', level: 'warn', ...words.waiting(address, card) }];
+  if (faults.length === 0)
+    return [{ id: 'waiting', level: 'warn', ...words.waiting(address, card, loopback) }];
   const reasons = faults.map(([fault]) => fault).join(', ');
   return [{ id: 'refused', level: 'bad', ...words.refused(sumOf(faults), reasons) }];
 }
