@@ -138,7 +138,8 @@ async function send(
   return { outlet, session };
 }
 
-describe('a sender', () => {
+// Concurrent, because most of the time is spent waiting for the end to be told.
+describe.concurrent('a sender', () => {
   for (const [framing, headerBytes] of [
     ['rtp', 12],
     ['udp', 0],
