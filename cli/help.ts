@@ -4,7 +4,8 @@ import { EXIT_CODES } from './errors.ts';
 
 const WIDTH = 100;
 const ADDRESSES = `Addresses: rtp://239.255.1.1:5004 (RTP), udp://… (bare MPEG-TS), seq://… (4-byte sequence header).
-udp://@… and rtp://@… mean the same as without the @. Receiving needs no scheme: 239.255.1.1:5004 is recognised.`;
+udp://@… and rtp://@… mean the same as without the @, and the port is 5004 when none is written.
+Receiving needs no scheme: what comes is recognised.`;
 
 /** The whole help of one command. */
 export function commandHelp(command: Command): string {
@@ -74,7 +75,7 @@ function rows(table: Table, left: (key: string, row: Entry) => string): (readonl
 
 function addition(row: Entry): string {
   if (row.kind === 'defaulted') return ` (default ${row.default})`;
-  return row.kind === 'repeated' ? ' (may be repeated)' : '';
+  return row.kind === 'repeated' ? ', may be repeated' : '';
 }
 
 function section(title: string, lines: readonly (readonly [string, string])[]): string {

@@ -17,5 +17,6 @@ export function version(): string {
 
 /** What people type to run lancast here: by npm when it was started so, for then `lancast` may not be on the PATH. */
 export function commandName(): string {
-  return process.env.npm_lifecycle_event === undefined ? 'lancast' : 'npm run -s lancast --';
+  const script = process.env.npm_lifecycle_event;
+  return script === 'start' || script === 'lancast' ? 'npm run -s lancast --' : 'lancast';
 }

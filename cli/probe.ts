@@ -10,7 +10,7 @@ import { duration } from './values.ts';
 
 export const probe = command({
   name: 'probe',
-  summary: 'listen to a stream for ten seconds and report on its health: exit 0 when it is well, 1 when not',
+  summary: 'listen to a stream and report on its health: exit 0 when it is well, else 1',
   examples: [
     ['lancast probe rtp://239.255.1.1:5004', 'a report for people'],
     ['lancast probe rtp://239.255.1.1:5004 --json && echo well', 'a check for a script'],

@@ -27,7 +27,7 @@ export const receiveOptions = {
     text,
     'network card to receive on, by name or address; otherwise the one of the route',
   ),
-  from: repeated('ADDRESS', ipAddress, 'accept only this sender (source-specific multicast)'),
+  from: repeated('ADDRESS', ipAddress, 'accept this sender only (source-specific multicast)'),
   latency: defaulted(
     single('TIME', duration(0, HOUR_MS), 'how long a missing datagram is waited for'),
     '200ms',

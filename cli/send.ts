@@ -21,13 +21,13 @@ export const send = command({
   name: 'send',
   summary: 'cast a file, standard input or the test pattern to the network',
   examples: [
-    ['lancast send film.mp4', 'to a group that belongs to the name'],
+    ['lancast send film.mp4', 'to the group that belongs to its name'],
     ['lancast send film.ts --loop --to rtp://239.255.1.1:5004', 'to this group, again and again'],
-    ['lancast send film.ts --to rtp://10.0.0.5:5004 --to rtp://10.0.0.6:5004', 'to two PCs'],
+    ['lancast send film.ts --to rtp://10.0.0.5 --to rtp://10.0.0.6', 'to two PCs, unicast'],
     ['ffmpeg … -f mpegts - | lancast send - --name Lobby', 'from another program'],
   ],
   arguments: {
-    source: single('FILE', text, 'a video or audio file; - is standard input, test the test pattern'),
+    source: single('FILE', text, 'a video or audio file; - is standard input, and test is the test pattern'),
   },
   options: {
     to: repeated('ADDRESS', address, 'where to; otherwise a group of 239.255.0.0/16 by the name, port 5004'),
@@ -36,7 +36,10 @@ export const send = command({
       text,
       'network card to send from, by name or address; otherwise the one of the route',
     ),
-    ttl: defaulted(single('HOPS', ttl, 'how many routers it may pass, and one'), '1'),
+    ttl: defaulted(
+      single('HOPS', ttl, 'how far it goes: 1 stays in this network, and each router takes one'),
+      '1',
+    ),
     loop: flag('again and again, as one endless legal stream'),
     bitrate: single(
       'RATE',

@@ -3,6 +3,7 @@ import type { SenderSession } from '../sender/index.ts';
 import type { Source } from '../sender/source.ts';
 import type { ChosenInterface } from '../transport/udp.ts';
 import type { MediaAddress } from '../wire/address.ts';
+import { LancastError } from '../wire/errors.ts';
 import { cname, random } from './identity.ts';
 
 /** What is sent, where to, and how. */
@@ -58,7 +59,15 @@ export async function openSender(options: SendOptions): Promise<OpenSender> {
 }
 
 async function openSource({ source, loop, asIs }: SendOptions): Promise<Source> {
-  if (source === '-') return (await import('../sender/sources/stdin.ts')).openStdin({ asIs });
+  if (source === '-') return openStandardInput(asIs);
   if (source === 'test') return (await import('../sender/sources/test-pattern.ts')).openTestPattern();
   return (await import('../sender/sources/file.ts')).openFile(source, { loop, asIs });
+}
+
+async function openStandardInput(asIs: boolean): Promise<Source> {
+  if (asIs) {
+    const reason = 'standard input has to be looked at, because its pace is not known';
+    throw new LancastError('E001', '--as-is is for files only', { reason, command: 'send' });
+  }
+  return (await import('../sender/sources/stdin.ts')).openPipe(process.stdin);
 }

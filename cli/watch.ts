@@ -17,7 +17,7 @@ export const watch = command({
     ['lancast watch udp://@239.1.1.1:1234 udp://@239.1.1.2:1234', 'two streams on one page'],
   ],
   arguments: {
-    urls: repeated('URL', streamAddress, 'streams: rtp://…, udp://…, seq://… or addresses alone'),
+    urls: repeated('URL', streamAddress, 'a stream: rtp://…, udp://…, seq://… or an address alone'),
   },
   options: {
     ...receiveOptions,

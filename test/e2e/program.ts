@@ -181,7 +181,10 @@ export async function cast(
   const recorder = lancast('record', url, out, '--iface', 'lo', '--json', ...record);
   await recorder.event('recording');
   const sender = lancast('send', source, '--to', url, '--iface', 'lo', '--json', ...send);
-  const [sent, recorded] = await Promise.all([sender.ended, recorder.ended]);
+  const sent = await sender.ended;
+  // A sender that failed to start will never say goodbye.
+  if (sent.code !== 0) recorder.kill('SIGTERM');
+  const recorded = await recorder.ended;
   const summary = recorder.events.at(-1);
   if (summary?.event !== 'summary') throw new Error(`no summary:\n${sent.stderr}${recorded.stderr}`);
   return {

@@ -66,7 +66,8 @@ describe('a film that is sent and recorded', () => {
       'lo',
       ...FAST,
     );
-    await Promise.all([sender.ended, recorder.ended]);
+    expect(await sender.ended).toMatchObject({ code: 0 });
+    await recorder.ended;
     expect(sha256(readFileSync(out))).toBe(sha256(film));
   });
   it('is the same at the pace of its own clock', async () => {
@@ -82,7 +83,8 @@ describe('a film that is sent and recorded', () => {
     await Promise.all(recorders.map((recorder) => recorder.event('recording')));
     const to = urls.flatMap((url) => ['--to', url]);
     const sender = lancast('send', fileOf('film.ts', film), ...to, '--iface', 'lo', ...FAST);
-    await Promise.all([sender.ended, ...recorders.map(({ ended }) => ended)]);
+    expect(await sender.ended).toMatchObject({ code: 0 });
+    await Promise.all(recorders.map(({ ended }) => ended));
     for (const out of outs) expect(sha256(readFileSync(out))).toBe(sha256(film));
   });
   it('may come from standard input and go to standard output', async () => {
@@ -91,8 +93,8 @@ describe('a film that is sent and recorded', () => {
     await recorder.until(() => recorder.stderr.includes('recording'), 'recording');
     const sender = lancast('send', '-', '--to', url, '--iface', 'lo', ...FAST);
     sender.type(film, true);
-    const [sent, recorded] = await Promise.all([sender.ended, recorder.ended]);
-    expect(sent.code).toBe(0);
+    expect(await sender.ended).toMatchObject({ code: 0 });
+    const recorded = await recorder.ended;
     expect(sha256(recorded.stdout)).toBe(sha256(film));
     expect(recorded.stderr).toContain(sha256(film));
   });
