@@ -107,9 +107,9 @@ export class Demultiplexer {
   }
 
   /** Decides on one of the senders that have not proved what they are: the one of which most is held. */
-  guessAny(): Sender | undefined {
+  guessAny(): boolean {
     const senders = [...this.#senders.values()].sort((a, b) => b.held.length - a.held.length);
-    return senders.find((sender) => this.guess(sender));
+    return senders.some((sender) => this.guess(sender));
   }
 
   /** Drops what was held before `arrivedAt`. */

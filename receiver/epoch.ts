@@ -2,6 +2,7 @@
 import type { Arrival } from '../jitter-buffer/slab.ts';
 import { sameEndpoint, type Endpoint, type Framing } from '../wire/address.ts';
 import type { LancReport } from '../wire/lanc.ts';
+import { wrapDistance } from '../wire/sequence.ts';
 import type { HeldDatagram, Sender } from './demultiplexer.ts';
 import { emptyHeader, readHeader, type Header, type HeaderFault, type Recognition } from './recognition.ts';
 import { ReceiveLog } from './receive-log.ts';
@@ -28,23 +29,13 @@ export class Epoch {
   #firstIndexIsSure = false;
   #count = 0;
 
-  /** @param held what is held of the sender, from which the lowest sequence number becomes index 0 */
-  constructor(sender: Sender, recognition: Recognition, held: readonly HeldDatagram[], latencyMs: number) {
+  /** @param first the sequence number that has index 0: `firstSequence` of what is held of the sender */
+  constructor(sender: Sender, recognition: Recognition, first: number, latencyMs: number) {
     this.sender = sender;
     this.framing = recognition.framing;
     this.ssrc = recognition.ssrc;
-    const bits = this.framing === 'rtp' ? 16 : 32;
-    // The recognised one is index 0 of a log that is only there to count from it.
-    const around = new ReceiveLog(bits, recognition.sequence, latencyMs);
-    let first = 0;
-    for (const { data } of held) {
-      if (readHeader(this.framing, data, this.#header) || this.#header.ssrc !== this.ssrc) continue;
-      const index = around.indexOf(this.#header.sequence);
-      if (index < first && index >= -NEAR) first = index;
-    }
-    const sequence = recognition.sequence + first;
-    this.log = new ReceiveLog(bits, sequence < 0 ? sequence + 2 ** bits : sequence, latencyMs);
-    if (this.framing === 'seq') this.firstIndex = sequence;
+    this.log = new ReceiveLog(this.framing === 'rtp' ? 16 : 32, first, latencyMs);
+    if (this.framing === 'seq') this.firstIndex = first;
   }
 
   /** Is this where it comes from? */
@@ -97,4 +88,18 @@ export class Epoch {
     // A report from before the first datagram may be old, and 16 bits of sequence number do not reach far.
     this.#firstIndexIsSure = this.log.hasBegun;
   }
+}
+
+/** The lowest sequence number near those that were recognised; `undefined` when none of them is held any longer. */
+export function firstSequence(recognition: Recognition, held: readonly HeldDatagram[]): number | undefined {
+  const { framing, ssrc, sequence } = recognition;
+  const bits = framing === 'rtp' ? 16 : 32;
+  const header = emptyHeader();
+  let first: number | undefined;
+  for (const { data } of held) {
+    if (readHeader(framing, data, header) || header.ssrc !== ssrc) continue;
+    const distance = wrapDistance(sequence, header.sequence, bits);
+    if (Math.abs(distance) <= NEAR && distance < (first ?? Infinity)) first = distance;
+  }
+  return first === undefined ? undefined : (sequence + first + 2 ** bits) % 2 ** bits;
 }

@@ -12,7 +12,7 @@ import type { LancReport } from '../wire/lanc.ts';
 import type { LossCounters, StreamSnapshot } from '../wire/metrics.ts';
 import type { Stage } from '../wire/stage.ts';
 import { Demultiplexer, type HeldDatagram, type Sender } from './demultiplexer.ts';
-import { Epoch } from './epoch.ts';
+import { Epoch, firstSequence } from './epoch.ts';
 import type { Recognition } from './recognition.ts';
 import { ReceiverReporter } from './reporter.ts';
 import type { Released } from './sink.ts';
@@ -114,8 +114,8 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
   #release: Release;
   #restarts = 0;
 
-  /** Recognised, and waiting for the present sender to fall silent. */
-  #successor: Sender | undefined;
+  /** Somebody is recognised who does not play: he waits for the present sender to fall silent. */
+  #contested = false;
   /** Datagrams that were held and are now taken one by one. */
   #replay: readonly HeldDatagram[] = [];
   #replayed = 0;
@@ -229,7 +229,7 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
     const epoch = this.#epoch;
     const sender = this.#demultiplexer.hold(data, arrivedAt, source, epoch?.sender);
     if (!sender?.recognised) return;
-    this.#successor ??= sender;
+    this.#contested = true;
     if (!epoch || this.#release.ended) return;
     const overlapsUntil = epoch.log.lastArrivedAt - this.#options.latencyMs;
     this.#demultiplexer.dropBefore(sender, overlapsUntil);
@@ -264,7 +264,7 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
     }
     for (const sender of this.#demultiplexer.senders) {
       if (sender.endpoint.address !== address || !this.#demultiplexer.guess(sender, ssrc)) continue;
-      if (sender.recognised?.ssrc === ssrc) this.#successor ??= sender;
+      if (sender.recognised?.ssrc === ssrc) this.#contested = true;
     }
   }
 
@@ -290,34 +290,43 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
     return log.lastArrivedAt + Math.max(this.#options.latencyMs, log.patienceMs);
   }
 
-  /** When the successor takes over: not before the release has nothing left to do. */
+  /** When another sender takes over: not before the release has nothing left to do. */
   #succeedsAt(): number {
-    if (!this.#successor) return Infinity;
+    if (!this.#contested) return Infinity;
     if (!this.#epoch || this.#release.ended) return -Infinity;
     return this.#release.wakeAt === Infinity ? this.#silentAt(this.#epoch) : Infinity;
   }
 
+  /** Of those who wait the one takes over who has sent most since the present sender fell silent. */
   #succeed(now: number): void {
-    const sender = this.#successor;
-    this.#successor = undefined;
-    if (sender && this.#epoch) {
-      this.#demultiplexer.dropBefore(sender, this.#epoch.log.lastArrivedAt - this.#options.latencyMs);
+    const overlapsUntil = (this.#epoch?.log.lastArrivedAt ?? -Infinity) - this.#options.latencyMs;
+    let best: Sender | undefined;
+    let others = 0;
+    for (const sender of this.#demultiplexer.senders) {
+      if (!sender.recognised) continue;
+      this.#demultiplexer.dropBefore(sender, overlapsUntil);
+      others++;
+      if (sender.held.length > (best?.held.length ?? 0)) best = sender;
     }
-    if (sender?.recognised) this.#follow(sender, sender.recognised, now);
-    for (const other of this.#demultiplexer.senders) {
-      if (other.recognised) this.#successor ??= other;
-    }
+    this.#contested = others > 1;
+    if (best?.recognised) this.#follow(best, best.recognised, now);
   }
 
   /** From here on this sender plays: what was held of it first. */
   #follow(sender: Sender, recognition: Recognition, now: number): void {
     const before = this.#epoch;
     const held = this.#demultiplexer.release(sender);
+    if (this.#second === sender) this.#second = undefined;
+    const first = firstSequence(recognition, held);
+    if (first === undefined) {
+      for (const { data, arrivedAt } of held) this.#hold(data, arrivedAt, sender.endpoint);
+      return;
+    }
     this.#replay = held;
     this.#replayed = 0;
     if (before && !this.#release.ended && before.goesOnWith(recognition, held)) before.sender = sender;
     else {
-      this.#epoch = new Epoch(sender, recognition, held, this.#options.latencyMs);
+      this.#epoch = new Epoch(sender, recognition, first, this.#options.latencyMs);
       if (before) this.#restart(before);
     }
     const { framing, ssrc } = recognition;
@@ -346,7 +355,7 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
   /** Nothing more will come: what is held is taken for what it most probably is. */
   #giveUp(): void {
     this.#givingUp = true;
-    if (!this.#epoch) this.#successor ??= this.#demultiplexer.guessAny();
+    if (!this.#epoch && !this.#contested) this.#contested = this.#demultiplexer.guessAny();
     this.#demultiplexer.refuseUnrecognised();
   }
 
