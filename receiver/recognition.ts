@@ -1,8 +1,8 @@
 /**
  * Tells from a sender's first datagrams what they are, and reads their headers afterwards.
  *
- * In this order: reliable transfer by its magic; TS by its sync bytes; RTP by two headers in sequence with the same SSRC
- * (which also is the probation of RFC 3550 A.1); the sequence header, which has no mark of its own, by three numbers in a row
+ * In this order: reliable transfer by its magic; TS by its sync bytes; RTP by two headers of one SSRC that are near each other
+ * (which is the probation of RFC 3550 A.1, but for disorder and loss); the sequence header, which has no mark of its own, by three numbers in a row
  * or by one with its end mark behind it, told twice.
  */
 import type { Framing } from '../wire/address.ts';
@@ -37,6 +37,8 @@ const TS_PACKET_BYTES = 188;
 const SYNC_BYTE = 0x47;
 /** So many sync bytes in place are no accident: one in 2^24. */
 const ENOUGH_SYNC_BYTES = 3;
+/** Two RTP packets of one stream are not further apart than this, or more will come (MAX_MISORDER of RFC 3550 A.1). */
+const NEAR_SEQUENCES = 100;
 /** Sequence headers count from 0: a lone one that is far on is taken for garbage. */
 const PLAUSIBLE_SEQUENCE = 65_536;
 
@@ -146,7 +148,8 @@ function recogniseRtp(held: readonly Buffer[], last: Buffer): Recognition | unde
   const other = emptyHeader();
   for (const datagram of held) {
     if (readRtp(datagram, other) || other.ssrc !== own.ssrc) continue;
-    if (Math.abs(wrapDistance(own.sequence, other.sequence, 16)) === 1) {
+    const distance = Math.abs(wrapDistance(own.sequence, other.sequence, 16));
+    if (distance > 0 && distance <= NEAR_SEQUENCES) {
       return { framing: 'rtp', ssrc: own.ssrc, sequence: own.sequence };
     }
   }
