@@ -28,6 +28,8 @@ interface TablePid {
   sections: Map<number, Buffer>;
   /** Continuity counter of its last packet. */
   counter: number;
+  /** What its last packet carried when that was whole tables: nearly always the next one carries the same. */
+  repeated: Buffer | undefined;
 }
 
 /** Programmes kept at most; what one section of a PAT can name. */
@@ -40,7 +42,7 @@ export class ProgrammeTable {
   /** 1 for the PIDs in `#tables`, which every packet asks for. */
   readonly #isTable = new Uint8Array(PID_COUNT);
   readonly #pats = new Map<number, Pat>();
-  readonly #pmts = new Map<number, Pmt>();
+  readonly #pmts = new Map<number, { pid: number; pmt: Pmt }>();
   readonly #sdts = new Map<number, Sdt>();
   /** PMT PIDs by programme number, as the PAT has them. */
   #pmtPids = new Map<number, number>();
@@ -83,12 +85,14 @@ export class ProgrammeTable {
     if (!table || transportErrorAt(bytes, at)) return 'none';
     if (scrambledAt(bytes, at)) return 'foreign';
     table.counter = continuityAt(bytes, at);
+    if (unitStartAt(bytes, at) && table.assembler.idle && isRepeated(table, bytes, at)) return 'table';
     const payload = bytes.subarray(at + payloadOffsetAt(bytes, at), at + TS_PACKET_BYTES);
     let news: TableNews = 'none';
     for (const section of table.assembler.push(payload, unitStartAt(bytes, at))) {
       const brought = this.#take(pid, table, section);
       if (news === 'none' || brought === 'foreign') news = brought;
     }
+    table.repeated = news === 'table' && table.assembler.idle ? Buffer.from(payload) : undefined;
     return news;
   }
 
@@ -109,7 +113,12 @@ export class ProgrammeTable {
   #open(pid: number): void {
     if (this.#isTable[pid] === 1) return;
     this.#isTable[pid] = 1;
-    this.#tables.set(pid, { assembler: new SectionAssembler(), sections: new Map(), counter: 0 });
+    this.#tables.set(pid, {
+      assembler: new SectionAssembler(),
+      sections: new Map(),
+      counter: 0,
+      repeated: undefined,
+    });
   }
 
   #take(pid: number, table: TablePid, section: Buffer): TableNews {
@@ -132,7 +141,8 @@ export class ProgrammeTable {
     this.#pmtPids = new Map(named.map(({ number, pmtPid }) => [number, pmtPid]));
     const pids = new Set([PAT_PID, SDT_PID, ...this.#pmtPids.values()]);
     for (const known of this.#tables.keys()) if (!pids.has(known)) this.#close(known);
-    for (const number of this.#pmts.keys()) if (!this.#pmtPids.has(number)) this.#pmts.delete(number);
+    for (const [number, { pid }] of this.#pmts)
+      if (this.#pmtPids.get(number) !== pid) this.#forget(number, pid);
     for (const wanted of pids) this.#open(wanted);
     this.#compile();
     return 'table';
@@ -143,11 +153,19 @@ export class ProgrammeTable {
     this.#tables.delete(pid);
   }
 
+  /** Drops a PMT that the PAT no longer names on its PID. */
+  #forget(number: number, pid: number): void {
+    this.#pmts.delete(number);
+    const table = this.#tables.get(pid);
+    table?.sections.delete(number);
+    if (table) table.repeated = undefined;
+  }
+
   #takePmt(pid: number, table: TablePid, section: Buffer): TableNews {
     const pmt = parsePmt(section);
     if (typeof pmt === 'string' || !pmt.current) return 'none';
     if (this.#pmtPids.get(pmt.programmeNumber) !== pid) return 'none';
-    this.#pmts.set(pmt.programmeNumber, pmt);
+    this.#pmts.set(pmt.programmeNumber, { pid, pmt });
     table.sections.set(pmt.programmeNumber, section);
     this.#compile();
     return 'table';
@@ -170,7 +188,7 @@ export class ProgrammeTable {
     this.#owners = new Map();
     const programmes: Programme[] = [];
     for (const number of this.#pmtPids.keys()) {
-      const pmt = this.#pmts.get(number);
+      const pmt = this.#pmts.get(number)?.pmt;
       if (!pmt) continue;
       const { name = '', provider = '' } = services.get(number) ?? {};
       const streams = pmt.streams.map((stream) => describeStream(stream, pmt.descriptors));
@@ -184,6 +202,13 @@ export class ProgrammeTable {
     }
     this.#programmes = programmes;
   }
+}
+
+function isRepeated({ repeated }: TablePid, bytes: Buffer, at: number): boolean {
+  const from = at + payloadOffsetAt(bytes, at);
+  return (
+    repeated !== undefined && bytes.compare(repeated, 0, repeated.length, from, at + TS_PACKET_BYTES) === 0
+  );
 }
 
 /** Drops the sections of an older version: those of a new one replace them all. */

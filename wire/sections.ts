@@ -14,6 +14,11 @@ export class SectionAssembler {
   #filled = 0;
   #started = false;
 
+  /** True while no section is begun. */
+  get idle(): boolean {
+    return this.#filled === 0;
+  }
+
   /**
    * Takes the payload of the next packet of the PID.
    *

@@ -151,6 +151,21 @@ describe('ProgrammeTable', () => {
     expect(table.streamOn(0x101)).toBeUndefined();
   });
 
+  it('takes a programme back that was gone for a while, on a PID that stayed', () => {
+    const table = new ProgrammeTable();
+    const both = (version: number, numbers: number[]): [number, Buffer] => {
+      const programmes = numbers.map((number) => ({ number, pmtPid: 0x1001 }));
+      return [0, writePat({ ...head, version, transportStreamId: 1, programmes })];
+    };
+    const first: [number, Buffer] = [0x1001, pmt(1)[1]];
+    const second: [number, Buffer] = [0x1001, pmt(2)[1]];
+    feed(table, both(0, [1, 2]), first, second, first);
+    feed(table, both(1, [2]), second);
+    expect(table.programmes.map(({ number }) => number)).toEqual([2]);
+    feed(table, both(2, [1, 2]), first);
+    expect(table.programmes.map(({ number }) => number)).toEqual([1, 2]);
+  });
+
   it('gathers a PAT of several sections', () => {
     const table = new ProgrammeTable();
     const part = (sectionNumber: number): [number, Buffer] => {
