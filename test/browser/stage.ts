@@ -47,12 +47,26 @@ export interface Reception extends AsyncDisposable {
   readonly id: string;
 }
 
-/** Receives `address` over loopback and shows it in `registry`. */
-export async function receive(address: string, registry: StreamRegistry): Promise<Reception> {
+/**
+ * Receives `address` over loopback and shows it in `registry`.
+ *
+ * @param loses asked of each datagram: true loses it
+ */
+export async function receive(
+  address: string,
+  registry: StreamRegistry,
+  loses: () => boolean = () => false,
+): Promise<Reception> {
   const parsed = mediaAddress(address);
   const session = await startReceiver({
     address: parsed,
-    engine: dgramEngine,
+    engine: {
+      ...dgramEngine,
+      openArrival: (options, sink) =>
+        dgramEngine.openArrival(options, (data, arrivedAt, source) => {
+          if (!loses()) sink(data, arrivedAt, source);
+        }),
+    },
     via: await chooseInterface(parsed.address, '127.0.0.1'),
     latencyMs: 200,
     random: Math.random,
@@ -143,7 +157,10 @@ export async function nextPicture(page: Page, after = -1): Promise<Seen> {
   for (;;) {
     const seen = await look(page);
     if (seen.frame !== null && seen.frame > after) return seen;
-    if (Date.now() > end) throw new Error(`no picture after number ${after}: ${JSON.stringify(seen)}`);
+    if (Date.now() > end) {
+      const said = await page.locator('body').innerText();
+      throw new Error(`no picture after number ${after}: ${JSON.stringify(seen)}\n${said}`);
+    }
     await page.waitForTimeout(50);
   }
 }

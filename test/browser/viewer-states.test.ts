@@ -233,11 +233,11 @@ describe('for everybody', () => {
 
   it('is small: at most 120 kB of code, packed, beside the demuxer', async () => {
     const assets = await readdir(join(built.folder, 'assets'));
-    const scripts = assets.filter((file) => file.endsWith('.js') && !file.startsWith('mpegts'));
+    const scripts = assets.filter((file) => file.endsWith('.js') && !file.startsWith('demuxer'));
     const packed = await Promise.all(
       scripts.map(async (file) => gzipSync(await readFile(join(built.folder, 'assets', file))).length),
     );
-    expect(assets.some((file) => file.startsWith('mpegts'))).toBe(true);
+    expect(assets.some((file) => file.startsWith('demuxer'))).toBe(true);
     expect(packed.reduce((sum, bytes) => sum + bytes, 0)).toBeLessThan(120_000);
   });
 });

@@ -1,5 +1,5 @@
 /** mpegts.js as the player uses it: fed from our WebSocket, told to leave playout alone. Loaded when something plays. */
-import type Mpegts from 'mpegts.js';
+import mpegts from 'mpegts.js';
 import { HiddenTracks } from './hidden-tracks.ts';
 
 /** Where a demuxer's bytes come from. */
@@ -24,13 +24,12 @@ export interface DemuxerOptions {
 }
 
 /** Attaches a new MediaSource to the video element and begins to fill it. */
-export async function startDemuxer({ video, feed, hiddenPids, onError }: DemuxerOptions): Promise<Demuxer> {
-  const { default: mpegts } = await import('mpegts.js');
+export function startDemuxer({ video, feed, hiddenPids, onError }: DemuxerOptions): Demuxer {
   mpegts.LoggingControl.applyConfig({ enableAll: false });
   const player = mpegts.createPlayer(
     { type: 'mpegts', isLive: true, url: location.origin },
     {
-      customLoader: loaderOf(mpegts, feed, new HiddenTracks(hiddenPids)),
+      customLoader: loaderOf(feed, new HiddenTracks(hiddenPids)),
       enableStashBuffer: false,
       // `playout.ts` steers; both of these would fight it.
       liveBufferLatencyChasing: false,
@@ -50,12 +49,10 @@ export async function startDemuxer({ video, feed, hiddenPids, onError }: Demuxer
   return player;
 }
 
+type CustomLoader = NonNullable<NonNullable<Parameters<typeof mpegts.createPlayer>[1]>['customLoader']>;
+
 /** The loader class that mpegts.js makes an instance of: opens and closes our feed when it is told to. */
-function loaderOf(
-  mpegts: typeof Mpegts,
-  feed: DemuxerFeed,
-  hidden: HiddenTracks,
-): Mpegts.CustomLoaderConstructor {
+function loaderOf(feed: DemuxerFeed, hidden: HiddenTracks): CustomLoader {
   return class FeedLoader extends mpegts.BaseLoader {
     #close: (() => void) | undefined;
     #received = 0;

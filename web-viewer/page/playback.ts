@@ -2,7 +2,7 @@
 import { effect, signal, untracked } from '@preact/signals';
 import type { FeedFrame } from '../../wire/feed.ts';
 import type { Connection } from './connection.ts';
-import { startDemuxer, type Demuxer } from './demuxer.ts';
+import type { Demuxer } from './demuxer.ts';
 import { PLAYOUT_FLOOR_S, PlayoutClock, type BufferedRanges } from './playout.ts';
 
 /** `starting`: no picture yet. `waiting`: it ran out of data. `paused` by a person. `idle`: nothing to play. */
@@ -15,6 +15,8 @@ export interface Programme {
   /** PIDs that this browser cannot decode. */
   hiddenPids: readonly number[];
 }
+
+type Deliver = (run: Uint8Array) => void;
 
 const STEER_MS = 100;
 /** Waiting before the first, second … start after a failure. */
@@ -52,8 +54,9 @@ export class Playback {
     this.#connection = connection;
     video.addEventListener('playing', () => this.#played());
     video.addEventListener('waiting', () => this.#demuxer && (this.phase.value = 'waiting'));
-    video.addEventListener('pause', () => this.#demuxer && this.pause());
-    video.addEventListener('error', () => this.#demuxer && this.#fail(video.error?.message ?? ''));
+    // Events come late: what they tell may be of the playback before. So the element is asked, too.
+    video.addEventListener('pause', () => this.phase.peek() === 'playing' && video.paused && this.pause());
+    video.addEventListener('error', () => this.#demuxer && video.error && this.#fail(video.error.message));
     window.setInterval(() => this.#steer(), STEER_MS);
     effect(() => {
       if (connection.state.value.kind === 'open' && this.#demuxer === undefined)
@@ -108,34 +111,48 @@ export class Playback {
     this.#clock = new PlayoutClock(PLAYOUT_FLOOR_S.balanced);
     this.phase.value = 'starting';
     this.startingSince.value ??= Date.now();
-    const open = (deliver: (run: Uint8Array) => void): (() => void) => {
-      let first = true;
-      return this.#connection.subscribe(programme.stream, {
-        frame: (frame) => {
-          if (generation !== this.#generation) return;
-          if (frame.discontinuity && !first) return this.#rejoin();
-          first = false;
-          this.#take(frame, deliver);
-        },
-        skipped: () => this.skips.value++,
-        closed: (reason) => generation === this.#generation && this.#fail(reason),
-      });
+    const unlessOver = (then: () => void): void => {
+      if (generation === this.#generation) then();
     };
     const onError = (detail: string): void => {
-      if (generation === this.#generation) this.#fail(detail);
+      // Not at once: the demuxer is in the middle of something when it says so.
+      queueMicrotask(() => unlessOver(() => this.#fail(detail)));
     };
-    const { hiddenPids } = programme;
-    startDemuxer({ video: this.#video, feed: { open }, hiddenPids, onError }).then(
-      (demuxer) => {
-        if (generation !== this.#generation) return demuxer.destroy();
-        this.#demuxer = demuxer;
-        this.#video.play().catch((refusal: unknown) => {
-          // Browsers may refuse to play before a first click, even without sound.
-          if (refusal instanceof DOMException && refusal.name === 'NotAllowedError') this.pause();
-        });
-      },
+    import('./demuxer.ts').then(
+      ({ startDemuxer }) =>
+        unlessOver(() => {
+          const { stream, hiddenPids } = programme;
+          const feed = { open: (deliver: Deliver) => this.#join(stream, deliver) };
+          this.#demuxer = startDemuxer({ video: this.#video, feed, hiddenPids, onError });
+          this.#play();
+        }),
       (failure: unknown) => onError(String(failure)),
     );
+  }
+
+  /** Subscribes for the playback that has just begun. */
+  #join(stream: string, deliver: Deliver): () => void {
+    const generation = this.#generation;
+    let first = true;
+    return this.#connection.subscribe(stream, {
+      frame: (frame) => {
+        if (generation !== this.#generation) return;
+        if (frame.discontinuity && !first) return this.#rejoin();
+        first = false;
+        this.#take(frame, deliver);
+      },
+      skipped: () => this.skips.value++,
+      closed: (reason) => {
+        if (generation === this.#generation) this.#fail(reason);
+      },
+    });
+  }
+
+  #play(): void {
+    this.#video.play().catch((refusal: unknown) => {
+      // Browsers may refuse to play before a first click, even without sound. Other refusals are tried again.
+      if (refusal instanceof DOMException && refusal.name === 'NotAllowedError') this.pause();
+    });
   }
 
   /** @param keepPicture show the last picture until there is a new one */
@@ -150,7 +167,7 @@ export class Playback {
     demuxer?.destroy();
   }
 
-  #take(frame: FeedFrame, deliver: (run: Uint8Array) => void): void {
+  #take(frame: FeedFrame, deliver: Deliver): void {
     const end = this.#reach();
     if (end !== undefined) this.#clock.reaches(end, nowS());
     this.#clock.arrived(frame.arrivalUs / 1e6, nowS());
@@ -188,6 +205,7 @@ export class Playback {
   #steer(): void {
     const end = this.#reach();
     if (this.#demuxer === undefined || end === undefined) return;
+    if (this.#video.paused) this.#play();
     const now = nowS();
     this.#clock.reaches(end, now);
     const { currentTime } = this.#video;
