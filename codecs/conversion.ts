@@ -18,7 +18,7 @@ export interface RunningConversion {
   readonly messages: MessageRing;
   /** Resolves when ffmpeg is gone: with `undefined` when all is well, else with how it ended. Never rejects. */
   readonly ended: Promise<string | undefined>;
-  /** Kills ffmpeg and waits until it is gone. */
+  /** Kills ffmpeg and waits until it is gone. What it had made is still to be read: only then its pipe closes. */
   stop(): Promise<void>;
 }
 
@@ -40,19 +40,19 @@ export function convertFile(ffmpeg: Ffmpeg, path: string, args: ConversionArgume
     command.once('end', () => resolve(undefined));
     command.once('error', (error: Error) => {
       if (!started) output.end();
-      resolve(stopping ? undefined : firstLine(error.message));
+      resolve(stopping ? undefined : statusIn(error.message));
     });
   });
   command.pipe(output, { end: true });
   const stop = async (): Promise<void> => {
     stopping = true;
-    output.destroy();
     command.kill('SIGKILL');
     await ended;
   };
   return { output, messages, ended, stop };
 }
 
-function firstLine(message: string): string {
-  return message.split('\n', 1)[0] ?? message;
+/** `ffmpeg exited with code 1: …` and the like, without the name and what follows the first line. */
+function statusIn(message: string): string {
+  return (message.split('\n', 1)[0] ?? '').replace(/^ffmpeg /, '');
 }

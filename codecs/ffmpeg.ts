@@ -17,7 +17,8 @@ export interface Ffmpeg {
   version: string;
 }
 
-let found: Promise<Ffmpeg> | undefined;
+/** The last answer, and what was to be tried then. */
+let found: { tried: string; ffmpeg: Promise<Ffmpeg> } | undefined;
 
 /**
  * The first ffmpeg that runs: `LANCAST_FFMPEG`, the package `ffmpeg-static`, `ffmpeg` on the PATH. Looked for once a process.
@@ -25,11 +26,13 @@ let found: Promise<Ffmpeg> | undefined;
  * Throws E204 with `tried` when there is none. `LANCAST_FFMPEG`, when set, is the only one tried.
  */
 export function findFfmpeg(): Promise<Ffmpeg> {
-  found ??= firstThatRuns(candidates()).catch((error: unknown) => {
-    found = undefined; // installed meanwhile: the next call looks again
-    throw error;
-  });
-  return found;
+  const paths = candidates();
+  const tried = paths.join('\n');
+  if (found?.tried === tried) return found.ffmpeg;
+  const ffmpeg = firstThatRuns(paths);
+  found = { tried, ffmpeg };
+  ffmpeg.catch(() => (found = undefined)); // it may be installed meanwhile: the next call looks again
+  return ffmpeg;
 }
 
 function candidates(): string[] {

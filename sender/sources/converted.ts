@@ -91,7 +91,8 @@ export class ConvertedSource implements Source {
 
   async read(): Promise<Buffer | undefined> {
     const run = await nextOf(this.#packets);
-    if (run || this.#closed) return run;
+    if (this.#closed) return undefined;
+    if (run) return run;
     const status = await this.#conversion.ended;
     if (status !== undefined) throw this.#failure(status);
     if (/partial file|truncat/i.test(this.#conversion.messages.text))
@@ -102,6 +103,7 @@ export class ConvertedSource implements Source {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#conversion.stop();
+    while (await nextOf(this.#packets)); // the rest is thrown away
   }
 
   [Symbol.asyncDispose](): Promise<void> {
