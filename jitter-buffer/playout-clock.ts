@@ -6,15 +6,17 @@
  *       │  ·  · ·  ·    ·  ·  · · · ─────── least delay: the network at its best. Rises and falls with the
  *       └─────────────────────────────────► difference between the two clocks.
  *
- * The least delay of half a minute counts. While it grows, that of each second is carried on by the slope that all of them show;
- * when it falls, the newest is the least anyway. A delay that has become greater for good is taken over slowly; at once when
- * it eats up what the latency leaves. A smaller one is, at once.
+ * The least delay of half a minute counts, at first of some seconds. While it grows, that of each second is carried on by the
+ * slope that all of them show; when it falls, the newest is the least anyway. A delay that has become greater for good is taken
+ * over slowly; at once when it eats up what the latency leaves. A smaller one is, at once.
  */
 
 const BUCKET_MS = 1000;
 const BUCKETS = 32;
 /** Seconds to be known before a slope is believed: at 1 ms of noise they give it ± 100 ppm. */
 const SLOPE_BUCKETS = 16;
+/** Until then only so many count, lest a difference of the clocks adds up. */
+const EARLY_BUCKETS = 4;
 /** No two clocks that both call themselves a clock differ by more (crystals: 100 ppm; contracts: 500). */
 const MAX_SLOPE = 0.0015;
 /** How much later the output may become in one second, other than by a step. */
@@ -86,7 +88,8 @@ export class PlayoutClock {
       this.#delayMs = recent;
       this.#count = 0;
     } else {
-      this.#delayMs = Math.min(this.#leastOf(BUCKETS, slope, now), this.#delayMs + MAX_RISE_MS);
+      const buckets = this.#count < SLOPE_BUCKETS ? EARLY_BUCKETS : BUCKETS;
+      this.#delayMs = Math.min(this.#leastOf(buckets, slope, now), this.#delayMs + MAX_RISE_MS);
     }
   }
 

@@ -5,7 +5,7 @@
  * RFC 3550 takes a sequence number 100 behind or 3000 ahead for a new beginning, which a fast programme reaches by plain
  * disorder or a pulled cable. Here a datagram clashes with the run only if its sequence number does not follow *and* its
  * timestamp steps by a second more or less than time did. Without timestamps: if it jumps ahead further than its rate explains,
- * or is older than the latency while the run stands still.
+ * or had come before the latency and comes again while the run stands still.
  */
 import type { Arrival } from '../jitter-buffer/slab.ts';
 import { wrapDistance } from '../wire/sequence.ts';
@@ -50,9 +50,6 @@ interface Anchor {
 }
 
 export class ReceiveLog {
-  /** The end of the run was told: nothing that looks like its beginning belongs to it. */
-  over = false;
-
   readonly #bits: 16 | 32;
   readonly #latencyMs: number;
   readonly #base: number;
@@ -72,9 +69,9 @@ export class ReceiveLog {
   #anchorBefore: Anchor = this.#anchor;
   #pacePpm = LIFE_PPM;
 
-  /** By sequence number modulo their length: timestamp and time at which the highest came there. */
+  /** By sequence number modulo their length: timestamp, and time of arrival; of those that did not come `Infinity`. */
   readonly #stamps = new Uint32Array(HISTORY);
-  readonly #passedAt = new Float64Array(HISTORY);
+  readonly #cameAt = new Float64Array(HISTORY);
 
   #transitMs = Number.NaN;
   #jitterMs = Number.NaN;
@@ -145,6 +142,7 @@ export class ReceiveLog {
     arrival.timestampTicks = arrival.mediaMs = undefined;
     if (timestamp !== undefined) this.#time(stamp, ticks, step, arrival);
     if (step > 0) this.#advance(step, timestamp ?? 0, arrivedAt);
+    else if (step > -HISTORY) this.#fill(extended & (HISTORY - 1), arrivedAt);
     this.#received++;
     return 'placed';
   }
@@ -198,13 +196,13 @@ export class ReceiveLog {
     return lasted > 0 ? Math.max(1, 1 - this.#delayMs / lasted) : 1;
   }
 
-  /** Without timestamps: is this sequence number out of all proportion? */
+  /** Without timestamps: does it jump out of all proportion, or begin anew while the run stands still? */
   #jumps(step: number, arrivedAt: number): boolean {
     const silentMs = arrivedAt - this.#lastArrivedAt;
     if (step > 0) return step > MAX_JUMP && step > 2 * this.#expectedIn(silentMs);
-    if (silentMs < this.#latencyMs && !this.over) return false;
-    const passedAt = step > -HISTORY ? this.#passedAt[(this.#highest + step) & (HISTORY - 1)] : undefined;
-    return passedAt === undefined || arrivedAt - passedAt > this.#latencyMs;
+    if (silentMs < this.#latencyMs) return false;
+    const cameAt = step > -HISTORY ? this.#cameAt[(this.#highest + step) & (HISTORY - 1)] : undefined;
+    return cameAt === undefined || arrivedAt - cameAt > this.#latencyMs;
   }
 
   /** A silence may have swallowed whole cycles of 16-bit numbers: as many as the rate so far calls for. */
@@ -281,6 +279,11 @@ export class ReceiveLog {
     this.#jitterMs = before + (difference - before) / 16;
   }
 
+  /** One of those that did not come has come. Copies change nothing. */
+  #fill(at: number, arrivedAt: number): void {
+    this.#cameAt[at] = Math.min(this.#cameAt[at] ?? Infinity, arrivedAt);
+  }
+
   /** The highest sequence number moves on by `step`; those passed over are remembered as if evenly spaced. */
   #advance(step: number, timestamp: number, arrivedAt: number): void {
     const isFirst = !this.hasBegun;
@@ -289,7 +292,7 @@ export class ReceiveLog {
     for (let i = Math.max(1, step - HISTORY + 1); i <= step; i++) {
       const at = (this.#highest + i) & (HISTORY - 1);
       this.#stamps[at] = stampBefore + Math.round((stampStep * i) / step);
-      this.#passedAt[at] = arrivedAt;
+      this.#cameAt[at] = i === step ? arrivedAt : Infinity;
     }
     this.#highest += step;
     this.#lastArrivedAt = arrivedAt;

@@ -162,7 +162,8 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
 
   poll(now: number): ReceptionOutput | undefined {
     for (;;) {
-      const output = this.#ready.shift() ?? this.#pollReporter(now) ?? this.#pollRelease(now);
+      const output =
+        this.#ready.shift() ?? this.#pollReporter(now) ?? this.#release.poll(this.#playedUntil(now));
       if (output) return output;
       if (this.#replay.length > 0) this.#replayNext(now);
       else if (now >= this.#succeedsAt()) this.#succeed(now);
@@ -273,10 +274,9 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
     return epoch?.framing === 'rtp' && epoch.ssrc === ssrc && epoch.sender.endpoint.address === address;
   }
 
-  #pollRelease(now: number): ReceptionOutput | undefined {
-    const playout = this.#release.poll(now);
-    if (playout?.kind === 'end' && this.#epoch) this.#epoch.log.over = true;
-    return playout;
+  /** Held datagrams are played as if they came now, so up to the arrival of the next one nothing is given up. */
+  #playedUntil(now: number): number {
+    return Math.min(this.#replay[this.#replayed]?.arrivedAt ?? now, now);
   }
 
   #replayNext(now: number): void {

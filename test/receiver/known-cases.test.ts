@@ -118,8 +118,8 @@ for (const release of ['in-order', 'paced'] as const) {
       const run = rtpRun({ count: 200 }).map((arrival, i) => ({ ...arrival, at: i / 10 }));
       const { outputs, figures } = play(without(run, 2), 64);
       expect(brief(outputs)).toBe(`0 1 gap 2+1 ${upTo(200).slice('0 1 2 '.length)}`);
-      expect(atOf(outputs, 'gap')[0]).toBeLessThanOrEqual(6.6);
-      expect(figures).toMatchObject({ lost: 1, overflow: 1, packets: 199 });
+      expect(Math.max(...atOf(outputs, 'gap'))).toBeLessThan(6.7);
+      expect(figures).toMatchObject({ lost: 1, overflow: release === 'in-order' ? 1 : 0, packets: 199 });
     });
   });
 }
