@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { StreamSnapshot } from '../../wire/metrics.ts';
-import { playability, type CanPlay } from '../../web-viewer/page/playability.ts';
+import { playability, titleOf, type CanPlay } from '../../web-viewer/page/playability.ts';
 import { troubles, vlcLine, type PageFacts, type Trouble } from '../../web-viewer/page/trouble.ts';
 import { AAC, H264, MP2, MPEG2, snapshotOf } from './snapshots.ts';
 
@@ -81,6 +81,18 @@ describe('playability', () => {
   it('asks the browser, and believes it', () => {
     expect(playability(snapshotOf(), () => false).playable).toEqual([]);
   });
+});
+
+describe('titleOf', () => {
+  const address = 'rtp://239.255.13.16:5004';
+  const named = [{ number: 1, pcrPid: 256, name: 'Lighthouse', streams: [H264] }];
+  const cases: [name: string, changes: Partial<StreamSnapshot>, title: string][] = [
+    ['the name that was given here', { name: 'Film', programmes: named }, 'Film'],
+    ['the name that the programme carries', { name: address, programmes: named }, 'Lighthouse'],
+    ['the address, when there is no other', { name: address }, address],
+  ];
+  for (const [name, changes, title] of cases)
+    it(`is ${name}`, () => expect(titleOf(snapshotOf(changes))).toBe(title));
 });
 
 describe('vlcLine', () => {

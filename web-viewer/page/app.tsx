@@ -5,6 +5,7 @@ import { Header } from './header.tsx';
 import { HealthBadge } from './health-badge.tsx';
 import { KeyHelp } from './key-help.tsx';
 import { mediaLine, Numbers } from './numbers.tsx';
+import { titleOf } from './playability.ts';
 import { Player } from './player.tsx';
 import { ReconnectBanner } from './reconnect-banner.tsx';
 import { connection, showNumbers, ticks, watched } from './state.ts';
@@ -37,7 +38,7 @@ function Watching({ stream }: { stream: StreamSnapshot }): JSX.Element {
           worst={found.find(({ level }) => level !== 'note') ?? found.find(({ id }) => id === 'ended')}
         />
         <div class="title">
-          <h1>{stream.name}</h1>
+          <h1>{titleOf(stream)}</h1>
           <HealthBadge stream={stream} />
           <span class="quiet">{mediaLine(stream) ?? stream.address}</span>
         </div>

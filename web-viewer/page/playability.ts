@@ -3,7 +3,7 @@
  *
  * No browser decodes MPEG-2 video, MPEG layer 2 sound or (nearly everywhere) AC-3; HEVC and AV1 depend on the machine.
  */
-import type { ElementaryStream, StreamSnapshot } from '../../wire/metrics.ts';
+import type { ElementaryStream, Programme, StreamSnapshot } from '../../wire/metrics.ts';
 
 /** What can be done with the streams of the programme that is played. */
 export interface Playability {
@@ -42,12 +42,20 @@ export function playability(stream: StreamSnapshot, canPlay: CanPlay): Playabili
   };
 }
 
-/** The elementary streams of the programme that is played; empty while the tables have not come yet. */
-export function programmeStreams({ programmes }: StreamSnapshot): ElementaryStream[] {
-  const played = programmes.find(({ streams }) =>
-    streams.some(({ kind }) => kind === 'video' || kind === 'audio'),
-  );
-  return played?.streams ?? [];
+/** The programme that is played; `undefined` while the tables have not come yet. */
+export function playedProgramme({ programmes }: StreamSnapshot): Programme | undefined {
+  return programmes.find(({ streams }) => streams.some(({ kind }) => kind === 'video' || kind === 'audio'));
+}
+
+/** The elementary streams of the programme that is played. */
+export function programmeStreams(stream: StreamSnapshot): ElementaryStream[] {
+  return playedProgramme(stream)?.streams ?? [];
+}
+
+/** What people call the stream: a name it was given here, else the one its programme carries, else its address. */
+export function titleOf(stream: StreamSnapshot): string {
+  const { name, address } = stream;
+  return name === address ? (playedProgramme(stream)?.name ?? address) : name;
 }
 
 function isPlayable({ streamType, codec }: ElementaryStream, canPlay: CanPlay): boolean {

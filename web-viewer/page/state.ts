@@ -3,6 +3,7 @@ import { computed, effect, signal } from '@preact/signals';
 import type { StreamSnapshot } from '../../wire/metrics.ts';
 import { Connection } from './connection.ts';
 import { History } from './history.ts';
+import { titleOf } from './playability.ts';
 import { strings } from './strings.ts';
 
 export const connection = new Connection(
@@ -69,8 +70,8 @@ effect(() => {
 });
 
 effect(() => {
-  const name = watched.value?.name;
-  document.title = name === undefined ? strings.appName : `${name} · ${strings.appName}`;
+  const stream = watched.value;
+  document.title = stream === undefined ? strings.appName : `${titleOf(stream)} · ${strings.appName}`;
 });
 
 effect(() => {

@@ -3,7 +3,7 @@ import type { JSX } from 'preact';
 import type { StreamSnapshot } from '../../wire/metrics.ts';
 import { bitrate } from './format.ts';
 import { HealthBadge } from './health-badge.tsx';
-import { programmeStreams } from './playability.ts';
+import { programmeStreams, titleOf } from './playability.ts';
 import { connection, watch, watchedId } from './state.ts';
 import { strings } from './strings.ts';
 
@@ -39,7 +39,7 @@ function Tile({ stream }: { stream: StreamSnapshot }): JSX.Element {
       aria-current={current ? 'page' : undefined}
       onClick={follow}
     >
-      <span class="tile-name">{stream.name}</span>
+      <span class="tile-name">{titleOf(stream)}</span>
       <HealthBadge stream={stream} />
       <span class="tile-facts">
         {kind(stream)}
