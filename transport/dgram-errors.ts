@@ -1,6 +1,6 @@
 /** From the errno of a socket call to what a person has to fix. */
 import { LancastError, type ErrorDetails } from '../wire/errors.ts';
-import { listInterfaces, noRoute, wrongInterface } from './interfaces.ts';
+import { isBroadcast, listInterfaces, noRoute, wrongInterface } from './interfaces.ts';
 import type { ChosenInterface } from './udp.ts';
 
 /** The errno name of a system error, such as `ENOBUFS`; empty for anything else. */
@@ -19,8 +19,9 @@ export function sendFailure(error: unknown, destination: string, via: ChosenInte
       return fault('E109', 'the local firewall refused to send to');
     case 'EMSGSIZE':
       return fault('E113', 'a datagram does not fit the path to');
-    case 'EACCES':
-      return fault('E115', 'broadcast is not allowed to');
+    case 'EACCES': // broadcast without leave, or a route that prohibits
+      if (isBroadcast(destination)) return fault('E115', 'broadcast is not allowed to');
+      return noRoute(destination, listInterfaces(), error);
     case 'ENETUNREACH':
     case 'EHOSTUNREACH':
     case 'ENETDOWN':
