@@ -136,6 +136,12 @@ interface Outlets {
   exchange: Exchange | undefined;
 }
 
+/** What is said of a stream that is not paced by a PCR. */
+const CLOCKLESS_PACE: Partial<Record<ClockSource, string>> = {
+  dts: 'the stream has no usable clock (PCR) and is paced by its decoding times',
+  rate: 'the stream has no clock of its own and is paced at 4 Mbit/s',
+};
+
 class Sender implements SenderSession {
   readonly framing: Framing;
   readonly ssrc: number;
@@ -309,7 +315,14 @@ class Sender implements SenderSession {
     departures.rtpTimestamp = rtpTimestamp;
     departures.dueAt = dueAt;
     this.#newestMediaMs = pcrToMs(transmitTicks);
-    if (departures.index === 1 && this.framing === 'rtp') this.#reports.push({ kind: 'start' });
+    if (departures.index === 1) this.#begun();
+  }
+
+  #begun(): void {
+    if (this.framing === 'rtp') this.#reports.push({ kind: 'start' });
+    const { source, bitsPerSecond } = this.#options;
+    const pace = CLOCKLESS_PACE[this.#packetizer.clock];
+    if (pace !== undefined && bitsPerSecond === undefined) source.description.notes.push(pace);
   }
 
   #report(report: Buffer): void {

@@ -16,7 +16,7 @@ import { parseLanc } from '../../wire/lanc.ts';
 import { parseRtcp, type RtcpPacket, writeRtcp } from '../../wire/rtcp.ts';
 import { parseRtp } from '../../wire/rtp.ts';
 import { LOOPBACK } from '../helpers/fake-engine.ts';
-import { programme } from '../helpers/programme.ts';
+import { nullPacket, programme } from '../helpers/programme.ts';
 
 /** An engine that keeps what is sent. */
 class Outlet implements UdpEngine {
@@ -281,6 +281,18 @@ describe.concurrent('a sender', () => {
       ?.packets.flatMap((packet) => (packet.kind === 'app' ? [parseLanc(packet)] : []));
     expect(lanc?.[0]).toMatchObject({ pacePpm: summary.pacePpm });
   });
+
+  const clockless: [name: string, film: Buffer, said: RegExp][] = [
+    ['goes by decoding times', programme({ durationMs: 200, pcr: false }), /paced by its decoding times/],
+    ['has no clock at all', Buffer.concat(Array.from({ length: 20 }, nullPacket)), /paced at 4 Mbit\/s/],
+  ];
+  for (const [name, film, said] of clockless) {
+    it(`says that a stream ${name}`, async () => {
+      const { session } = await send(new Memory([film]), { addresses: [address('udp')] });
+      await session.ended;
+      expect(session.source.notes).toEqual([expect.stringMatching(said)]);
+    });
+  }
 
   const mixed: [name: string, addresses: MediaAddress[]][] = [
     ['none', []],
