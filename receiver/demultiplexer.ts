@@ -22,6 +22,7 @@ export interface Sender {
   recognisedAt: number;
   /** In the order of their arrival. */
   held: HeldDatagram[];
+  /** With what they cost beside their bytes. */
   heldBytes: number;
   /** When the last datagram was held. */
   heldAt: number;
@@ -39,6 +40,10 @@ export type RefusedDatagram =
 const MAX_SENDERS = 64;
 /** Datagrams of a sender that is not recognised. */
 const MAX_UNRECOGNISED = 64;
+/** What has proved nothing for so long never will. */
+const MAX_AGE_MS = 60_000;
+/** What a held datagram costs beside its bytes. */
+const OVERHEAD_BYTES = 256;
 /** Of one sender, and of all together. */
 const MAX_SENDER_BYTES = 8 * 1024 * 1024;
 const MAX_BYTES = 16 * 1024 * 1024;
@@ -81,9 +86,12 @@ export class Demultiplexer {
       return undefined;
     }
     const sender = this.#find(source, spared);
-    sender.held.push({ data: Buffer.from(data), arrivedAt });
-    sender.heldBytes += data.length;
-    this.#bytes += data.length;
+    this.dropBefore(sender, arrivedAt - MAX_AGE_MS);
+    const copy = Buffer.allocUnsafeSlow(data.length); // a slice of the common pool would pin all of that
+    data.copy(copy);
+    sender.held.push({ data: copy, arrivedAt });
+    sender.heldBytes += data.length + OVERHEAD_BYTES;
+    this.#bytes += data.length + OVERHEAD_BYTES;
     sender.heldAt = arrivedAt;
     if (!sender.recognised) {
       sender.recognised = recognise(bytesOf(sender), this.#fixed);
@@ -165,8 +173,8 @@ export class Demultiplexer {
   #dropOldest(sender: Sender): void {
     const dropped = sender.held.shift();
     if (!dropped) return;
-    sender.heldBytes -= dropped.data.length;
-    this.#bytes -= dropped.data.length;
+    sender.heldBytes -= dropped.data.length + OVERHEAD_BYTES;
+    this.#bytes -= dropped.data.length + OVERHEAD_BYTES;
     if (!sender.recognised) this.refuse('unrecognised');
     else if (sender.held.length === 0) sender.recognised = undefined;
   }

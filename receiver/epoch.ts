@@ -52,7 +52,7 @@ export class Epoch {
     if (this.framing === 'udp') header.sequence = this.#count++ >>> 0;
     if (this.framing === 'seq' && header.payloadStart === header.payloadEnd) {
       arrival.index = this.log.indexOf(header.sequence);
-      return 'end-mark';
+      return this.log.belongs(header, arrivedAt) ? 'end-mark' : 'foreign';
     }
     if (!this.log.hasBegun && this.log.indexOf(header.sequence) > NEAR) return 'foreign';
     arrival.arrivedAt = arrivedAt;

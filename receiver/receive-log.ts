@@ -56,6 +56,8 @@ export class ReceiveLog {
   #highest: number;
   #received = 0;
   #firstArrivedAt = 0;
+  /** Of the highest, and of the last one that was no copy. */
+  #highestArrivedAt = -Infinity;
   #lastArrivedAt = -Infinity;
 
   /** Of the highest: its unwrapped timestamp, and arrival - media time. */
@@ -94,7 +96,7 @@ export class ReceiveLog {
     return this.#received > 0;
   }
 
-  /** When the highest sequence number came; `-Infinity` before the first. */
+  /** When the last datagram came that was no copy of an earlier one; `-Infinity` before the first. */
   get lastArrivedAt(): number {
     return this.#lastArrivedAt;
   }
@@ -102,7 +104,7 @@ export class ReceiveLog {
   /** For how long nothing new may come while nothing is wrong: twice the usual distance, milliseconds. */
   get patienceMs(): number {
     const count = this.#highest - this.#base;
-    return count > 0 ? (2 * (this.#lastArrivedAt - this.#firstArrivedAt)) / count : 0;
+    return count > 0 ? (2 * (this.#highestArrivedAt - this.#firstArrivedAt)) / count : 0;
   }
 
   /** RFC 3550 A.8 in milliseconds; `undefined` when not known. */
@@ -192,7 +194,7 @@ export class ReceiveLog {
 
   /** How many times faster than time the media clock ran, at least 1: a sender may hurry without telling its pace. */
   #haste(): number {
-    const lasted = this.#lastArrivedAt - this.#firstArrivedAt;
+    const lasted = this.#highestArrivedAt - this.#firstArrivedAt;
     return lasted > 0 ? Math.max(1, 1 - this.#delayMs / lasted) : 1;
   }
 
@@ -210,13 +212,13 @@ export class ReceiveLog {
     if (ticks - this.#ticks <= CLASH_MS * TICKS_PER_MS) return step;
     const cycle = 2 ** this.#bits;
     const least = step > 0 ? 0 : 1;
-    const expected = this.#expectedIn(arrivedAt - this.#lastArrivedAt);
+    const expected = this.#expectedIn(arrivedAt - this.#highestArrivedAt);
     return step + cycle * Math.max(least, Math.round((expected - step) / cycle));
   }
 
   /** How many datagrams come in such a time at the rate since the beginning. */
   #expectedIn(ms: number): number {
-    const lasted = this.#lastArrivedAt - this.#firstArrivedAt;
+    const lasted = this.#highestArrivedAt - this.#firstArrivedAt;
     return lasted > 0 ? ((this.#highest - this.#base) * ms) / lasted : 0;
   }
 
@@ -225,7 +227,7 @@ export class ReceiveLog {
     const { arrivedAt, index } = arrival;
     if (!this.hasBegun) this.#begin(ticks, arrivedAt);
     else if (step === 1 && this.#isDiscontinuity(stamp.marker, ticks, arrivedAt)) {
-      const mediaMs = this.#mediaMs(this.#anchor, this.#ticks) + (arrivedAt - this.#lastArrivedAt);
+      const mediaMs = this.#mediaMs(this.#anchor, this.#ticks) + (arrivedAt - this.#highestArrivedAt);
       this.#reanchor(index, ticks, mediaMs);
       arrival.discontinuity = true;
     }
@@ -253,7 +255,7 @@ export class ReceiveLog {
   #isDiscontinuity(marker: boolean, ticks: number, arrivedAt: number): boolean {
     const limitMs = marker ? MARKED_JUMP_MS : CLASH_MS;
     const stepMs = ((ticks - this.#ticks) / TICKS_PER_MS) * (LIFE_PPM / this.#pacePpm);
-    return Math.abs(stepMs) > limitMs && Math.abs(stepMs - (arrivedAt - this.#lastArrivedAt)) > limitMs;
+    return Math.abs(stepMs) > limitMs && Math.abs(stepMs - (arrivedAt - this.#highestArrivedAt)) > limitMs;
   }
 
   #reanchor(index: number, ticks: number, mediaMs: number): void {
@@ -281,7 +283,9 @@ export class ReceiveLog {
 
   /** One of those that did not come has come. Copies change nothing. */
   #fill(at: number, arrivedAt: number): void {
-    this.#cameAt[at] = Math.min(this.#cameAt[at] ?? Infinity, arrivedAt);
+    if (this.#cameAt[at] !== Infinity) return;
+    this.#cameAt[at] = arrivedAt;
+    this.#lastArrivedAt = arrivedAt;
   }
 
   /** The highest sequence number moves on by `step`; those passed over are remembered as if evenly spaced. */
@@ -295,7 +299,7 @@ export class ReceiveLog {
       this.#cameAt[at] = i === step ? arrivedAt : Infinity;
     }
     this.#highest += step;
-    this.#lastArrivedAt = arrivedAt;
+    this.#highestArrivedAt = this.#lastArrivedAt = arrivedAt;
     if (isFirst) this.#firstArrivedAt = arrivedAt;
   }
 }

@@ -140,6 +140,11 @@ describe('a receive window', () => {
     expect(window.heldMs).toBe(7);
   });
 
+  it('drops a second one too far ahead while no room was made for the first', () => {
+    const window = windowOf([0, 70, 80]);
+    expect(drain(window)).toEqual([0, -6, -63, 70]);
+  });
+
   it('begins a new stream with all its room', () => {
     const window = windowOf([1, 3, 200]);
     for (let round = 0; round < 3; round++) {

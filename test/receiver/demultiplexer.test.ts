@@ -83,6 +83,13 @@ describe('a demultiplexer', () => {
     expect([sender.recognised, sender.heldBytes, demultiplexer.refused.size]).toEqual([undefined, 0, 0]);
   });
 
+  it('forgets what has proved nothing for a minute', () => {
+    const demultiplexer = new Demultiplexer(undefined);
+    demultiplexer.hold(rtpDatagram({ sequence: 1, ssrc: 5 }), 0, A, undefined);
+    const sender = demultiplexer.hold(rtpDatagram({ sequence: 2, ssrc: 5 }), 61_000, A, undefined);
+    expect([sender?.held.length, sender?.recognised]).toEqual([1, undefined]);
+  });
+
   it('leaves reliable transfer to others, and counts it', () => {
     const demultiplexer = new Demultiplexer(undefined);
     expect(demultiplexer.hold(Buffer.from('LCF1 and more'), 0, A, undefined)).toBe(undefined);

@@ -62,7 +62,7 @@ describe('reception of one stream', () => {
     const stream = Buffer.concat(Array.from({ length: 60 }, (_, i) => payloadOf(i)));
     const sent: Arrivals = [];
     for (let at = 500; at < stream.length; at += 1472) {
-      sent.push({ at, item: { data: stream.subarray(at, at + 1472) } });
+      sent.push({ at: at / 1000, item: { data: stream.subarray(at, at + 1472) } });
     }
     const { outputs } = receive(sent, { giveUpAt: 100_000 });
     const bytes = outputs.flatMap((output) => (output.kind === 'payload' ? [output.payload] : []));
@@ -215,6 +215,10 @@ describe('the end of a stream', () => {
     const { outputs, figures } = receive([...seqRun(0, 5), mark(2, 60)]);
     expect(brief(outputs)).toBe('0 1 2 3 4');
     expect(figures.refused).toEqual({ 'bad-end-mark': 1 });
+  });
+
+  it('is not believed of an end mark that names more than can have been sent', () => {
+    expect(brief(receive([...seqRun(0, 5), mark(1_000_000, 60)]).outputs)).toBe('0 1 2 3 4');
   });
 
   const heldBack: [name: string, sent: Arrivals, out: string][] = [
