@@ -54,15 +54,28 @@ export function audioUnit(bytes: number, random: (count: number) => Buffer): Buf
 
 /** A source of noise without zeros, so that no start code is in it. */
 export function randomBytes(seed: number): (count: number) => Buffer {
+  const next = randomIntegers(seed);
+  return (count) => {
+    const bytes = Buffer.allocUnsafe(count);
+    // A run from a random place of the noise, as often as it takes.
+    for (let at = 0; at < count;) at += NOISE.copy(bytes, at, next() % (NOISE.length - 1));
+    return bytes;
+  };
+}
+
+/** Unsigned 32-bit integers from a seed (mulberry32). */
+function randomIntegers(seed: number): () => number {
   let state = seed | 0;
-  const next = (): number => {
+  return () => {
     state = (state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(state ^ (state >>> 15), state | 1);
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % 255;
+    return (mixed ^ (mixed >>> 14)) >>> 0;
   };
-  return (count) => Buffer.from(Array.from({ length: count }, () => 1 + next()));
 }
+
+const noiseBytes = randomIntegers(188);
+const NOISE = Buffer.from(Array.from({ length: 65_536 }, () => 1 + (noiseBytes() % 255)));
 
 export function patOf(programmes: number): Buffer {
   const list = Array.from({ length: programmes }, (_, index) => ({

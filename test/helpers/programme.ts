@@ -272,6 +272,6 @@ const IDLE = { rest: Buffer.alloc(0), fresh: false, key: false, made: 0 };
 
 /** Frames between decoding and showing of frame `unit` of a group sent as I P b P b …, each b shown before the P it follows. */
 function shownAfter(unit: number, gop: number): number {
-  if (unit === 0 || unit === gop - 1) return 1;
+  if (unit === 0 || (unit === gop - 1 && unit % 2 === 1)) return 1;
   return unit % 2 === 1 ? 2 : 0;
 }
