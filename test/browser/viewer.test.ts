@@ -197,6 +197,10 @@ it('is worked by keys alone', async () => {
   expect(await page.evaluate<boolean>('document.querySelector("video").muted')).toBe(true);
   await page.keyboard.press('m');
   expect(await page.evaluate<boolean>('document.querySelector("video").muted')).toBe(false);
+  // Arrows scroll the page unless the player has the focus.
+  await page.keyboard.press('ArrowDown');
+  expect(await page.evaluate<number>('document.querySelector("video").volume')).toBe(1);
+  await page.locator('#player').focus();
   await page.keyboard.press('ArrowDown');
   expect(await page.evaluate<number>('document.querySelector("video").volume')).toBeCloseTo(0.95);
 

@@ -1,16 +1,22 @@
 /** The keys of the page. Off while typing, off with Ctrl, Alt or Meta, and off altogether when people choose so (WCAG 2.1.4). */
-import { changeVolume, playback, toggleFullScreen, toggleMute, togglePlay } from './media.ts';
+import { changeVolume, inFullScreen, playback, toggleFullScreen, toggleMute, togglePlay } from './media.ts';
 import { showKeyHelp, showNumbers, singleKeys } from './state.ts';
 
 const VOLUME_STEP = 0.05;
 
-const ACTIONS: Readonly<Record<string, () => void>> = {
+type Actions = Readonly<Record<string, () => void>>;
+
+const PAGE_KEYS: Actions = {
   ' ': togglePlay,
   k: togglePlay,
   m: toggleMute,
   f: toggleFullScreen,
   i: () => (showNumbers.value = showNumbers.value === 'yes' ? 'no' : 'yes'),
   '?': () => (showKeyHelp.value = true),
+};
+
+/** Elsewhere these scroll the page. */
+const PLAYER_KEYS: Actions = {
   arrowup: () => changeVolume(VOLUME_STEP),
   arrowdown: () => changeVolume(-VOLUME_STEP),
   end: () => playback.toLive(),
@@ -27,7 +33,7 @@ const OWN_KEYS: readonly [selector: string, keys: RegExp][] = [
 export function listenToKeys(): void {
   document.addEventListener('keydown', (event) => {
     const key = event.key.toLowerCase();
-    const action = ACTIONS[key];
+    const action = PAGE_KEYS[key] ?? (inPlayer() ? PLAYER_KEYS[key] : undefined);
     if (action === undefined || event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented)
       return;
     if (singleKeys.value === 'no' && key.length === 1) return;
@@ -37,4 +43,8 @@ export function listenToKeys(): void {
     event.preventDefault();
     action();
   });
+}
+
+function inPlayer(): boolean {
+  return inFullScreen.value || document.activeElement?.closest('.player') !== null;
 }

@@ -23,7 +23,6 @@ export const strings = {
     text: 'Start one on any computer of this network, then watch it here:',
     command: 'lancast send film.mp4',
   },
-  unknownStream: 'That stream is no longer here. Choose another one.',
   kinds: { video: 'Video', audio: 'Sound', data: 'Data', unknown: 'Stream' },
 
   health: {
@@ -43,7 +42,6 @@ export const strings = {
     bannerText: 'Playback goes on by itself as soon as lancast answers again.',
     retryIn: (s: number) => (s > 0 ? `Next try in ${s} s` : 'Trying again …'),
     retryNow: 'Try now',
-    restored: 'The connection is back.',
   },
 
   player: {
@@ -65,7 +63,6 @@ export const strings = {
     starting: 'Starting …',
     waiting: 'Waiting for data …',
     stats: 'Numbers',
-    restarting: 'Starting playback again …',
     soundOnly: 'Sound only',
   },
 
@@ -142,8 +139,8 @@ export const strings = {
       ms: number,
       { card, loopback }: { card: string; loopback: boolean },
     ): TroubleWords => ({
-      title: `No data since ${since} (${duration(ms)}).`,
-      text: 'The sender did not say goodbye. Playback goes on by itself when data comes again.',
+      title: `No data since ${since}.`,
+      text: `For ${duration(ms)} nothing has come, and the sender did not say goodbye. Playback goes on by itself when data comes again.`,
       checks: [
         'Is the sender still running and connected?',
         ...(loopback
@@ -191,8 +188,8 @@ export const strings = {
       text: 'It is not MPEG-TS, or its tables (PAT and PMT) have not come yet.',
     }),
     noKeyFrame: (ms: number): TroubleWords => ({
-      title: `Data arrives, but no picture can start yet (${duration(ms)}).`,
-      text: 'Playback starts at the next complete key frame. Senders make one every few seconds; loss can spoil it.',
+      title: 'Data arrives, but no picture can start yet.',
+      text: `For ${duration(ms)} no complete key frame has come, and playback starts at one. Senders make one every few seconds; loss can spoil it.`,
     }),
     tooSlow: (times: number): TroubleWords => ({
       title: 'This page could not keep up.',
@@ -214,9 +211,9 @@ export const strings = {
     list: [
       [['Space', 'K'], 'Play or pause'],
       [['M'], 'Sound on or off'],
-      [['↑', '↓'], 'Louder, softer'],
+      [['↑', '↓'], 'Louder, softer (in the player)'],
       [['F'], 'Full screen'],
-      [['End'], 'Go to the newest picture'],
+      [['End'], 'Go to the newest picture (in the player)'],
       [['I'], 'Show or hide the numbers'],
       [['?'], 'This help'],
     ] as [keys: string[], does: string][],

@@ -3,17 +3,17 @@ import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import type { StreamSnapshot } from '../../wire/metrics.ts';
 import { judged, playback } from './media.ts';
+import { updatedAt } from './state.ts';
 import { strings } from './strings.ts';
 import { troubles, type Trouble } from './trouble.ts';
 
 /** The messages of now, worst first. */
 export function currentTroubles(stream: StreamSnapshot): Trouble[] {
-  const wallMs = Date.now();
   const since = playback.startingSince.value;
   return troubles(stream, {
-    wallMs,
+    wallMs: updatedAt.value,
     playability: judged.value ?? { browser: true, playable: [], refused: [] },
-    startingMs: since === undefined ? undefined : wallMs - since,
+    startingMs: since === undefined ? undefined : Date.now() - since,
     skips: playback.skips.value,
     playerError: playback.error.value,
   });

@@ -15,7 +15,7 @@ export interface Trouble extends TroubleWords {
 
 /** What the page itself knows beside the snapshot. */
 export interface PageFacts {
-  /** Milliseconds since 1970. */
+  /** When the snapshot came, milliseconds since 1970. */
   wallMs: number;
   playability: Playability;
   /** Milliseconds that data has come without a picture or sound having started; `undefined` once it has. */
