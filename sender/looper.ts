@@ -64,7 +64,8 @@ export class LoopPlan {
   }
 
   /**
-   * Makes packets of the file those of a later pass, in place.
+   * Makes packets of the file those of a later pass, in place. Times stay as they are where they cannot be reached: in scrambled
+   * payloads, and in a PES header that is cut in two by the end of its packet.
    *
    * @param packets whole packets, the caller's own copy
    * @param first index in the file of the first of them
