@@ -22,7 +22,7 @@ export interface LossCounters {
   duplicate: number;
   /** Came after one with a higher index, and in time. */
   reordered: number;
-  /** Found no room in the receive window. */
+  /** Of `lost`: given up early, because the receive window had no room to wait. */
   overflow: number;
 }
 
