@@ -48,15 +48,15 @@ export function overview(commands: readonly Command[]): string {
 /** The reference page, in Markdown. */
 export function referencePage(commands: readonly Command[]): string {
   const fenced = (text: string): string => `\`\`\`text\n${text}\n\`\`\``;
-  return [
+  const parts = [
     '# Commands',
     'This page is drawn from the tables in `cli/`, and a test keeps it true: `npx vitest run --project unit -u` writes it anew.',
     fenced(overview(commands)),
     ...commands.flatMap((command) => [`## ${command.name}`, fenced(commandHelp(command))]),
     '## Exit codes',
     EXIT_CODES.map(([code, meaning]) => `- **${code}**: ${meaning}`).join('\n'),
-    '',
-  ].join('\n\n');
+  ];
+  return `${parts.join('\n\n')}\n`;
 }
 
 function placeholderOf(row: Entry): string {

@@ -175,7 +175,7 @@ function child(command, args, limitMs = LIMIT_MS) {
     });
     const end = (signal) => {
       try {
-        process.kill(-running.pid, signal);
+        if (running.pid !== undefined) process.kill(-running.pid, signal);
       } catch {
         // it has ended in this moment
       }

@@ -1,8 +1,8 @@
 /**
  * ffmpeg at the other end, both ways: what the one sends, the other receives, frame by frame.
  *
- * By RTP ffmpeg itself drops something: its sender the sound that it still gathers at the end, its receiver the first
- * datagram, by which it finds out what the stream is, and with it the first group of pictures.
+ * By RTP ffmpeg itself drops something: its sender what it still gathers at the end (sound, and the rest of a picture),
+ * its receiver the first datagram, by which it finds out what the stream is, and with it the first group of pictures.
  */
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
@@ -24,9 +24,11 @@ function frames(file: string, stream: string): string[] {
   return lines.filter((line) => /^\d/.test(line)).map((line) => line.split(',').slice(4, 6).join().trim());
 }
 
-/** What of the clip is in a recording: the number of its first frame, and how many follow it without a difference. */
-function partOfClip(file: string, stream: string): { first: number; count: number } {
-  const [whole, part] = [frames(CLIP, stream), frames(file, stream)];
+/** What of the clip is in a recording: the number of its first frame, and how many follow it without a difference; the last `cut` are left out. */
+function partOfClip(file: string, stream: string, cut = 0): { first: number; count: number } {
+  const whole = frames(CLIP, stream);
+  const all = frames(file, stream);
+  const part = all.slice(0, all.length - cut);
   const first = whole.indexOf(part[0] ?? '');
   expect(part).toEqual(whole.slice(first, first + part.length));
   return { first, count: part.length };
@@ -53,7 +55,7 @@ describe('what ffmpeg sends', () => {
       expect(await recorder.ended).toMatchObject({ code: 0 });
       expect(recorder.events.at(-1)).toMatchObject({ lost: 0, continuityErrors: 0 });
       for (const stream of STREAMS) {
-        const { first, count } = partOfClip(out, stream);
+        const { first, count } = partOfClip(out, stream, gathered === 0 ? 0 : 1);
         expect(first).toBe(0);
         expect(count).toBeGreaterThanOrEqual(Math.floor(SENT_SECONDS * RATES[stream]) - gathered);
       }
