@@ -27,7 +27,7 @@ describe('the virtual network', () => {
     for (const jitterShape of ['uniform', 'exponential', 'spikes'] as const) {
       for (const reorder of [true, false]) {
         const arrivals = send({ jitterMs: 30, jitterShape, reorder, duplicates: 0.1, delayMs: 5 });
-        arrivals.forEach(({ at }, i) => expect(at).toBeGreaterThanOrEqual(arrivals[i - 1]?.at ?? 0));
+        expect(arrivals.filter(({ at }, i) => at < (arrivals[i - 1]?.at ?? 0))).toEqual([]);
       }
     }
   });
@@ -38,7 +38,7 @@ describe('the virtual network', () => {
 
   it('loses in bursts of the length it is told to', () => {
     const items = send({ burstLoss: { rate: 0.05, meanBurst: 20 } }).map(({ item }) => item);
-    expect(1 - items.length / COUNT).toBeCloseTo(0.05, 1);
+    expect(1 - items.length / COUNT).toBeCloseTo(0.05, 2);
     const bursts = items.filter((item, i) => item - (items[i - 1] ?? -1) > 1).length;
     expect((COUNT - items.length) / bursts).toBeGreaterThan(15);
     expect((COUNT - items.length) / bursts).toBeLessThan(25);
