@@ -140,7 +140,7 @@ export class ReceiveLog {
     if (index < 0) return 'early';
 
     arrival.index = index;
-    arrival.discontinuity = stamp.marker;
+    arrival.discontinuity = false;
     arrival.timestampTicks = arrival.mediaMs = undefined;
     if (timestamp !== undefined) this.#time(stamp, ticks, step, arrival);
     if (step > 0) this.#advance(step, timestamp ?? 0, arrivedAt);
@@ -226,7 +226,7 @@ export class ReceiveLog {
   #time(stamp: SequenceStamp, ticks: number, step: number, arrival: Arrival): void {
     const { arrivedAt, index } = arrival;
     if (!this.hasBegun) this.#begin(ticks, arrivedAt);
-    else if (step === 1 && this.#isDiscontinuity(stamp.marker, ticks, arrivedAt)) {
+    else if ((step === 1 || (step > 1 && stamp.marker)) && this.#isDiscontinuity(stamp, ticks, arrivedAt)) {
       const mediaMs = this.#mediaMs(this.#anchor, this.#ticks) + (arrivedAt - this.#highestArrivedAt);
       this.#reanchor(index, ticks, mediaMs);
       arrival.discontinuity = true;
@@ -251,8 +251,11 @@ export class ReceiveLog {
     this.#leastFrom = arrivedAt;
   }
 
-  /** A contiguous datagram whose timestamp jumps. A stall is none: then only the arrival jumps. */
-  #isDiscontinuity(marker: boolean, ticks: number, arrivedAt: number): boolean {
+  /**
+   * The timestamp jumps. A stall is no jump: then only the arrival does. Nor is a marker alone: some senders set it on
+   * every packet.
+   */
+  #isDiscontinuity({ marker }: SequenceStamp, ticks: number, arrivedAt: number): boolean {
     const limitMs = marker ? MARKED_JUMP_MS : CLASH_MS;
     const stepMs = ((ticks - this.#ticks) / TICKS_PER_MS) * (LIFE_PPM / this.#pacePpm);
     return Math.abs(stepMs) > limitMs && Math.abs(stepMs - (arrivedAt - this.#highestArrivedAt)) > limitMs;

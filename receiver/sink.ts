@@ -12,7 +12,7 @@ export type Released =
       timestampTicks: number | undefined;
       /** When it arrived, monotonic milliseconds. */
       arrivedAt: number;
-      /** The sender said that its clock jumps here (RTP marker, RFC 2250), or the clock was seen to jump. */
+      /** The media clock jumps here: by 100 ms or more where the sender says so (RTP marker, RFC 2250), else by a second. */
       discontinuity: boolean;
     }
   | {

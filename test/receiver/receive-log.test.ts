@@ -106,7 +106,8 @@ describe('a receive log', () => {
       [10, 11],
     ],
     ['timestamp jumps by a little and says so', [[10, 500, 100, 'M']], ['10!']],
-    ['timestamp goes on and says that it jumps', [[10, 100, 100, 'M']], ['10!']],
+    ['timestamp goes on under a marker (some set it on every packet)', [[10, 100, 100, 'M']], [10]],
+    ['timestamp jumps by a little behind a loss and says so', [[12, 520, 120, 'M']], ['12!']],
     [
       'timestamp stands still',
       [
