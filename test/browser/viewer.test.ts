@@ -180,6 +180,16 @@ it('shows the picture without the sound that no browser can play', async () => {
   await rm(folder, { recursive: true });
 });
 
+it('begins by itself when the sender starts after the page was opened', async () => {
+  await using _reception = await receive(address, registry);
+  await page.goto(viewer.url);
+  await page.locator('.trouble', { hasText: 'Nothing has arrived yet.' }).waitFor();
+  await using _sender = await send(await openTestPattern(), address);
+  await nextPicture(page);
+  await page.locator('.troubles').waitFor({ state: 'detached' });
+  expect(complaints).toEqual([]);
+});
+
 it('is worked by keys alone', async () => {
   await using _reception = await receive(address, registry);
   await using _sender = await send(await openTestPattern(), address);

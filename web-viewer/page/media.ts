@@ -1,7 +1,7 @@
 /** The one player of the page: its elements, what it plays, and how loud. */
-import { computed, effect, signal } from '@preact/signals';
+import { computed, effect, signal, untracked } from '@preact/signals';
 import { playability, type CanPlay } from './playability.ts';
-import { Playback } from './playback.ts';
+import { Playback, type Programme } from './playback.ts';
 import { connection, watched } from './state.ts';
 import { strings } from './strings.ts';
 
@@ -25,16 +25,20 @@ export const judged = computed(() =>
   watched.value === undefined ? undefined : playability(watched.value, canPlay),
 );
 
-/** What is to be played, as text: it changes only when the player has to start anew. */
-const programme = computed(() => {
+/** What is to be played; `undefined` while nothing that can be is known. */
+function programme(): Programme | undefined {
   const stream = watched.value;
   const { playable = [], refused = [] } = judged.value ?? {};
   if (stream === undefined || playable.length === 0) return undefined;
-  return JSON.stringify({ stream: stream.id, hiddenPids: refused.map(({ pid }) => pid) });
-});
+  return { stream: stream.id, hiddenPids: refused.map(({ pid }) => pid) };
+}
+
+/** The same as text: it changes only when the player has to start anew. */
+const programmeText = computed(() => JSON.stringify(programme()));
 
 effect(() => {
-  playback.watch(programme.value === undefined ? undefined : JSON.parse(programme.value));
+  void programmeText.value;
+  untracked(() => playback.watch(programme()));
 });
 
 export const muted = signal(true);

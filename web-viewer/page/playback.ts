@@ -110,7 +110,7 @@ export class Playback {
     const generation = ++this.#generation;
     this.#clock = new PlayoutClock(PLAYOUT_FLOOR_S.balanced);
     this.phase.value = 'starting';
-    this.startingSince.value ??= Date.now();
+    if (this.startingSince.peek() === undefined) this.startingSince.value = Date.now();
     const unlessOver = (then: () => void): void => {
       if (generation === this.#generation) then();
     };
