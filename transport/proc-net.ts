@@ -4,6 +4,10 @@
  * `/proc/net` is that of our own network namespace; `/sys/class/net` need not be.
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { monotonicNow } from './clock.ts';
+
+/** Some ask for a counter often: the table is read anew when it is this old. */
+const READ_AGAIN_MS = 200;
 
 /** One row of `/proc/net/udp` or `/proc/net/udp6`. */
 export interface UdpRow {
@@ -64,31 +68,41 @@ export function parseIgmpTable(text: string): Map<string, number> {
 /** Counts what the kernel dropped at one socket of this process, and at those that take its place. */
 export class DropCounter {
   #before = 0; // drops of the sockets followed earlier
+  #known: number | undefined;
+  #readAt = -Infinity;
   #family: 4 | 6 = 4;
   #inode: string | undefined;
 
   /** Follows the newest socket on local port `port`. Call it right after the socket was bound. */
   follow(port: number, family: 4 | 6): void {
-    this.#before = this.total ?? 0;
     this.close();
+    this.#before = this.#known ?? 0;
     const own = new Set(socketsOf('self'));
-    const free = ({ inode }: UdpRow): boolean => own.has(inode) && !followed.has(inode);
+    const isFree = ({ inode }: UdpRow): boolean => own.has(inode) && !followed.has(inode);
     this.#family = family;
-    this.#inode = rowsOf(family).find((row) => row.port === port && free(row))?.inode;
+    this.#inode = rowsOf(family).find((row) => row.port === port && isFree(row))?.inode;
     if (this.#inode !== undefined) followed.add(this.#inode);
+    this.#read();
   }
 
   /** Datagrams dropped since the first socket was opened; `undefined` when the system does not tell. */
   get total(): number | undefined {
-    const row =
-      this.#inode === undefined ? undefined : rowsOf(this.#family).find(({ inode }) => inode === this.#inode);
-    return row && this.#before + row.drops;
+    if (monotonicNow() - this.#readAt >= READ_AGAIN_MS) this.#read();
+    return this.#known;
   }
 
-  /** Lets go of the socket. */
+  /** Lets go of the socket, which must still be open. What was counted stays. */
   close(): void {
+    this.#read();
     if (this.#inode !== undefined) followed.delete(this.#inode);
     this.#inode = undefined;
+  }
+
+  #read(): void {
+    if (this.#inode === undefined) return;
+    const row = rowsOf(this.#family).find(({ inode }) => inode === this.#inode);
+    if (row) this.#known = this.#before + row.drops;
+    this.#readAt = monotonicNow();
   }
 }
 

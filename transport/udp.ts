@@ -86,10 +86,7 @@ export interface ArrivalOptions {
 export interface ArrivalStats {
   received: number;
   receivedBytes: number;
-  /**
-   * Datagrams the kernel dropped because our buffer was full; `undefined` when it does not tell. Asks the kernel: read it
-   * once a second, not per datagram.
-   */
+  /** Datagrams the kernel dropped because our buffer was full, as of at most 200 ms ago; `undefined` when it does not tell. */
   readonly kernelDrops: number | undefined;
   /** The kernel's receive buffer in bytes as it was really granted, counted as it was asked for. */
   receiveBufferBytes: number;
