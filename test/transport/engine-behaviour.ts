@@ -1,7 +1,11 @@
 /** What every UDP engine must do, run over each of them: queues, buffers, feedback, mistakes. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { monotonicNow } from '../../transport/clock.ts';
 import type { ArrivalOptions, ChosenInterface, DepartureOptions, UdpEngine } from '../../transport/udp.ts';
+import { buildCapture, startCapture } from '../bench/capture.ts';
 import { loopback, pause, port, texts, until } from './engine-fixture.ts';
 
 /** Tests how queues and sockets behave. */
@@ -25,6 +29,22 @@ export function testBehaviour(engine: UdpEngine): void {
         });
         expect(out.stats.latestMs).toBeLessThan(5000);
         await queue.close();
+      }
+    });
+
+    it('carry the TTL that was asked for', async () => {
+      const folder = mkdtempSync(path.join(tmpdir(), 'lancast-ttl-'));
+      try {
+        const program = await buildCapture('.', folder);
+        for (const ttl of [1, 7, 255]) {
+          const to = { group: '239.255.70.19', port: port() };
+          const { captured } = await startCapture(program, { ...to, seconds: 10, idleMs: 100 });
+          const out = await depart([{ address: to.group, port: to.port }], { ttl });
+          out.push(Buffer.from('x'), 0);
+          expect(await captured).toMatchObject({ datagrams: 1, ttl });
+        }
+      } finally {
+        rmSync(folder, { recursive: true });
       }
     });
 
