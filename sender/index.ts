@@ -172,7 +172,7 @@ class Sender implements SenderSession {
     this.ssrc = ssrc;
     this.#firstSequence = sequence;
     this.#packetizer = new Packetizer({ transportStream, holdMs: live ? LIVE_HOLD_MS : Infinity });
-    this.#pacer = new Pacer({ bitsPerSecond });
+    this.#pacer = new Pacer({ bitsPerSecond, live });
     const framer = new Framer({ framing: outlets.framing, sequence, timestamp, ssrc });
     const stages = chain(chain(this.#packetizer, framer), this.#pacer);
     this.#media = new Driver(stages, (datagram) => this.#depart(datagram));

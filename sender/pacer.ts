@@ -24,6 +24,11 @@ export interface Pace {
 export interface PacerOptions {
   /** Payload bits per second instead of the programme's own pace. Time stamps stay the programme's. */
   bitsPerSecond?: number | undefined;
+  /**
+   * The bytes come as they are made. What such a source fell behind is made up for, at most by one part in twenty: else each
+   * stall would add to the delay for good. Default false: a file that was late has nothing to catch up with.
+   */
+  live?: boolean;
 }
 
 /** Datagrams leave at most so long before they are due, milliseconds. */
@@ -34,26 +39,32 @@ const REFILL_MS = 150;
 const TOLERANCE_MS = 1;
 const LIFE_PPM = 1_000_000;
 const MAX_PPM = 0xffffffff;
+/** A live source that lies so far ahead has a backlog, milliseconds: it could not be ahead of life otherwise. */
+const BACKLOG_MS = 100;
+/** By how much a live source is hurried on while it has a backlog. */
+const HURRY = 1 / 20;
 /** The pace is measured over so long, milliseconds. */
 const WINDOW_MS = 1000;
 
 /** Puts due times on datagrams. */
 export class Pacer implements Stage<FramedDatagram, PacedDatagram> {
-  /** `slips`: how often the source fell behind; `slippedMs`: by how much in all. */
-  readonly stats = { slips: 0, slippedMs: 0 };
+  /** `slips`: how often the source fell behind; `slippedMs`: by how much in all; `regainedMs`: of it made up for. */
+  readonly stats = { slips: 0, slippedMs: 0, regainedMs: 0 };
 
   readonly #bytesPerMs: number | undefined;
+  readonly #live: boolean;
   #queue: PacedDatagram[] = [];
   #left = 0; // of `#queue`, by `poll`
   #bytes = 0;
   #originAt: number | undefined; // when stream time 0 is due
   #newestDueAt = -Infinity;
   #newestTicks = 0;
-  #windowStart: { ticks: number; bytes: number; dueAt: number } | undefined;
+  #windowStart: { ticks: number; bytes: number; dueAt: number; regainedMs: number } | undefined;
   #measured: Pace | undefined; // over the last whole window
 
   constructor(options: PacerOptions = {}) {
     this.#bytesPerMs = options.bitsPerSecond && options.bitsPerSecond / 8000;
+    this.#live = options.live ?? false;
   }
 
   /** From when on the source may be read again: less than 200 ms lie ahead then. `-Infinity` before the first datagram. */
@@ -74,7 +85,7 @@ export class Pacer implements Stage<FramedDatagram, PacedDatagram> {
       this.#originAt += behindMs;
       this.stats.slips++;
       this.stats.slippedMs += behindMs;
-    }
+    } else if (this.#live && -behindMs > BACKLOG_MS) this.#hurry(this.#originAt + streamMs);
     const dueAt = Math.max(this.#newestDueAt, this.#originAt + streamMs);
     this.#newestDueAt = dueAt;
     this.#newestTicks = framed.transmitTicks;
@@ -100,11 +111,20 @@ export class Pacer implements Stage<FramedDatagram, PacedDatagram> {
     return next ? next.dueAt - REFILL_MS : Infinity;
   }
 
+  /** Moves the anchor back by a part of the step to the datagram that would be due at `dueAt`. */
+  #hurry(dueAt: number): void {
+    const stepMs = Math.max(0, dueAt - this.#newestDueAt);
+    const regainedMs = Math.min(stepMs * HURRY, this.stats.slippedMs - this.stats.regainedMs);
+    this.#originAt = (this.#originAt ?? 0) - regainedMs;
+    this.stats.regainedMs += regainedMs;
+  }
+
   #turnWindow(): void {
     const dueAt = this.#newestDueAt;
     if (this.#windowStart && dueAt - this.#windowStart.dueAt < WINDOW_MS) return;
     if (this.#windowStart) this.#measured = this.#measure();
-    this.#windowStart = { ticks: this.#newestTicks, bytes: this.#bytes, dueAt };
+    const { regainedMs } = this.stats;
+    this.#windowStart = { ticks: this.#newestTicks, bytes: this.#bytes, dueAt, regainedMs };
   }
 
   #measure(): Pace {
@@ -112,7 +132,8 @@ export class Pacer implements Stage<FramedDatagram, PacedDatagram> {
     const elapsedMs = this.#newestDueAt - (start?.dueAt ?? 0);
     if (!start || elapsedMs <= 0) return { ppm: LIFE_PPM, bitsPerSecond: 0 };
     const bitsPerSecond = ((this.#bytes - start.bytes) * 8000) / elapsedMs;
-    if (this.#bytesPerMs === undefined) return { ppm: LIFE_PPM, bitsPerSecond };
+    const hurried = this.stats.regainedMs > start.regainedMs;
+    if (this.#bytesPerMs === undefined && !hurried) return { ppm: LIFE_PPM, bitsPerSecond };
     const mediaMs = pcrToMs(this.#newestTicks - start.ticks);
     const ppm = Math.round((mediaMs / elapsedMs) * LIFE_PPM);
     return { ppm: Math.min(MAX_PPM, Math.max(1, ppm)), bitsPerSecond };

@@ -60,7 +60,7 @@ describe('Pacer', () => {
     ];
     const due = [...play(pacer, inputs)].map(([, { dueAt }]) => dueAt);
     expect(due).toEqual([0, 10, 3000, 3010, 3020]);
-    expect(pacer.stats).toEqual({ slips: 1, slippedMs: 2980 });
+    expect(pacer.stats).toEqual({ slips: 1, slippedMs: 2980, regainedMs: 0 });
   });
 
   it('takes a delay of less than a millisecond for none', () => {
@@ -121,5 +121,39 @@ describe('Pacer', () => {
       }),
       { seed: 3, numRuns: 300 },
     );
+  });
+
+  describe('of a live source that stalled for a second and delivers what piled up', () => {
+    /** 20 ms steps; those of the second from 1000 on come together at 2000, all others as they are made. */
+    const inputs = Array.from({ length: 2000 }, (_, index): Timed<FramedDatagram> => {
+      const made = index * 20;
+      return [made >= 1000 && made < 2000 ? 2000 : made, at(made)];
+    });
+    const delays = (pacer: Pacer): number[] =>
+      [...play(pacer, inputs)].map(([, { dueAt, transmitTicks }]) => dueAt - transmitTicks / 27_000);
+
+    it('makes up for the delay, by no more than a twentieth of life', () => {
+      const pacer = new Pacer({ live: true });
+      const delay = delays(pacer);
+      expect(Math.max(...delay)).toBeCloseTo(1000, -1);
+      expect(delay.at(-1)).toBeLessThanOrEqual(101);
+      expect(pacer.stats.regainedMs).toBeGreaterThan(890);
+      delay.forEach((each, index) => expect((delay[index - 1] ?? each) - each).toBeLessThanOrEqual(1.001));
+    });
+
+    it('tells the pace while it does', () => {
+      const pacer = new Pacer({ live: true });
+      for (const [now, input] of inputs.slice(0, 400)) {
+        pacer.push(input, now);
+        while (pacer.poll(now));
+      }
+      expect(pacer.pace.ppm).toBeGreaterThan(1_040_000);
+    });
+
+    it('leaves a file at its own pace', () => {
+      const pacer = new Pacer();
+      expect(delays(pacer).at(-1)).toBeCloseTo(1000, -1);
+      expect(pacer.pace.ppm).toBe(1_000_000);
+    });
   });
 });
