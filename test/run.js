@@ -71,19 +71,23 @@ async function lab() {
 }
 
 async function interop() {
+  if (process.platform !== 'linux' || process.getuid() !== 0) {
+    say('interop: needs Linux and root, for a network of its own. Nothing was run.');
+    return 2;
+  }
   const missing = provide('ffmpeg', 'VLC', 'GStreamer', 'multicat', 'ip');
   if (missing.length > 0) {
     say(`interop: needs ${missing.join(', ')}. Nothing was run.`);
     return 2;
   }
   await prepare();
-  return conclude([await project('interop', 30 * 60_000)]);
+  return conclude([await project('interop', { limitMs: 30 * 60_000, ownNetwork: true })]);
 }
 
 async function soak() {
   if (provide('ffmpeg').length > 0) return 1;
   await prepare();
-  return conclude([await project('soak', Infinity)]);
+  return conclude([await project('soak', { limitMs: Infinity })]);
 }
 
 /** One of the scripts of package.json that only say yes or no. */
@@ -107,14 +111,16 @@ async function built() {
   }
 }
 
-/** One project of vitest.config.ts. */
-async function project(name, limitMs = LIMIT_MS) {
+/** One project of vitest.config.ts; with `ownNetwork` in a network namespace whose loopback carries multicast. */
+async function project(name, { limitMs = LIMIT_MS, ownNetwork = false } = {}) {
   const began = announce(name);
   const folder = mkdtempSync(path.join(tmpdir(), 'lancast-test-'));
   const report = path.join(folder, 'report.json');
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-  const args = ['node_modules/vitest/vitest.mjs', 'run', '--project', name, ...reporters];
-  const code = await node(args, limitMs);
+  const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--project', name, ...reporters];
+  const script = 'ip link set lo up; ip route add 239.0.0.0/8 dev lo src 127.0.0.1; exec "$0" "$@"';
+  const namespace = ['-n', 'sh', '-ec', script, process.execPath, ...vitest];
+  const code = ownNetwork ? await child('unshare', namespace, limitMs) : await node(vitest, limitMs);
   const counts = tally(report, code);
   rmSync(folder, { recursive: true, force: true });
   return row(name, began, counts);
