@@ -95,7 +95,7 @@ export class Output {
   #redraw(line: string): void {
     const before = this.#erased();
     // One column stays free: some terminals start a new line when the last one is written.
-    this.#line = plainText(line).slice(0, (this.#options.stderr.columns ?? 80) - 1);
+    this.#line = plainText(line).slice(0, (this.#options.stderr.columns || 80) - 1);
     if (before !== '' || this.#line !== '') this.#options.stderr.write(before + this.#line);
   }
 

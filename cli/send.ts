@@ -169,6 +169,6 @@ function figures({ receivers, ...counters }: SenderProgress): Record<string, unk
 function sayEnd(summary: SenderProgress & { complete: boolean }, output: Output): void {
   const { complete, mediaMs, sentBytes, sentDatagrams, failedSends } = summary;
   const size = `${formatBytes(sentBytes)} in ${plural(sentDatagrams, 'datagram')}`;
-  output.say(`  ✓ ${complete ? 'sent' : 'stopped'} after ${formatClock(mediaMs)}: ${size}`);
+  output.say(`  ${complete ? '✓ sent' : '! stopped at'} ${formatClock(mediaMs)} of the programme: ${size}`);
   if (failedSends > 0) output.say(`  ! the system refused ${plural(failedSends, 'datagram')}`);
 }

@@ -81,6 +81,13 @@ describe('Output', () => {
     vi.advanceTimersByTime(1000);
     expect(words.stderr.endsWith('\x1b[2K')).toBe(true);
   });
+  it('shows the whole line when the terminal does not tell its width', () => {
+    vi.useFakeTimers();
+    const { output, words } = heard({ isTTY: true, columns: 0 });
+    output.follow(() => progress);
+    vi.advanceTimersByTime(250);
+    expect(words.stderr).toBe('halfway');
+  });
   it('says a plain line every ten seconds elsewhere', () => {
     vi.useFakeTimers();
     const { output, words } = heard();
