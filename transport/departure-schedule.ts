@@ -2,14 +2,16 @@
  * When each queued datagram leaves: everything due within one quantum together, and never a blast.
  *
  * Pure: the shell (`dgram-departure.ts`) polls it with the time and sends what it gives. A burst holds at most one quantum
- * plus two datagrams. What a stall has made late is therefore spread over the following quanta, and the two extra datagrams
- * let it catch up. A timer that comes late makes a quantum longer, up to twice as long, so that it can keep any pace.
+ * plus two datagrams. What a stall has made late is therefore spread over the following quanta, which come at twice the rate
+ * until it is made up for. A timer that comes late makes a quantum longer, up to twice as long, so that it can keep any pace.
  */
 
 /** Datagrams a burst may hold beyond one quantum. */
 const EXTRA_DATAGRAMS = 2;
 /** How soon after a quantum the next one may come, in quanta: timers are not exact. */
 const SOONEST = 0.75;
+/** The same while datagrams are late that the last quantum had no room for. */
+const SOONEST_WHEN_LATE = 0.4;
 
 /** A queue of datagrams with their due times. All times are monotonic milliseconds. */
 export class DepartureSchedule {
@@ -66,7 +68,9 @@ export class DepartureSchedule {
   /** When `poll` may next give something; `Infinity` when nothing is queued. */
   get wakeAt(): number {
     if (this.#head === this.#tail) return Infinity;
-    return Math.max(this.#openedAt + SOONEST * this.#quantumMs, this.#headDue() - this.#quantumMs / 2);
+    const due = this.#headDue();
+    const pause = due < this.#openedAt ? SOONEST_WHEN_LATE : SOONEST;
+    return Math.max(this.#openedAt + pause * this.#quantumMs, due - this.#quantumMs / 2);
   }
 
   /** Drops everything queued. */

@@ -100,7 +100,7 @@ describe('DepartureSchedule', () => {
       now - (dueTimes[numbers[0] ?? 0] ?? 0),
     ]);
     const onTimeAgain = lateness.find(([now, late]) => now > 1760 && late < quantumMs);
-    expect(onTimeAgain?.[0]).toBeLessThan(2300);
+    expect(onTimeAgain?.[0]).toBeLessThan(1900);
   });
 
   it('tells how late the latest one was', () => {
