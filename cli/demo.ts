@@ -6,6 +6,7 @@ import type { Output } from './output.ts';
 import { openStream } from './receiving.ts';
 import { openSender, type OpenSender } from './sending.ts';
 import { aborted } from './signal.ts';
+import { followTroubles } from './troubles.ts';
 import { address, httpAddress, text } from './values.ts';
 import { openViewer } from './viewing.ts';
 import { progressOf } from './watch.ts';
@@ -47,6 +48,7 @@ async function runDemo(values: DemoValues, { output, signal }: Context): Promise
   const stream = await openStream(to, { iface, from: [], latency: LATENCY_MS });
   await using _receiving = stream.session;
   view.show(stream);
+  followTroubles(stream, output);
   const source = installationFile('fixtures/clip.ts');
   const sender = await openSender({ source, addresses: [to], iface, ttl: 1, loop: true, asIs: false });
   await using _sending = sender.session;

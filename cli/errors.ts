@@ -150,8 +150,8 @@ const TABLE: Readonly<Record<ErrorCode, Row>> = {
   E114: [
     0,
     (facts) => [
-      `The receive buffer is ${facts('granted', 'smaller')} bytes; ${facts('asked', 'more')} were asked for.`,
-      'the system limits it, and bursts may be lost',
+      `The receive buffer of this PC is too small: ${facts('drops', 'some')} datagrams were dropped.`,
+      'the system limits it, and a burst did not fit',
       'sudo sysctl -w net.core.rmem_max=33554432',
     ],
   ],

@@ -7,15 +7,11 @@ import type { MediaAddress } from '../wire/address.ts';
 import { LancastError } from '../wire/errors.ts';
 import { defaulted, flag, repeated, single } from './command.ts';
 import { cname, random } from './identity.ts';
-import type { Output } from './output.ts';
-import { warn } from './report.ts';
 import { SilenceWatch } from './silence.ts';
 import { address, duration, ipAddress, text } from './values.ts';
 
 /** An hour: longer than anybody waits for a datagram. */
 const HOUR_MS = 3_600_000;
-/** Silence that calls for words. */
-const WONDER_AFTER_MS = 5000;
 
 /** The argument that names a stream. */
 export const streamAddress = address;
@@ -46,8 +42,8 @@ export interface ReceiveValues {
 export interface OpenStream {
   session: ReceiverSession;
   via: ChosenInterface;
-  /** Monotonic milliseconds. */
-  openedAt: number;
+  /** Milliseconds since it was opened. */
+  openMs: () => number;
   /** Knows why nothing arrives. */
   silence: SilenceWatch;
 }
@@ -76,16 +72,9 @@ export async function openStream(address: MediaAddress, values: ReceiveValues): 
     random,
     cname,
   });
-  return { session, via, openedAt: monotonicNow(), silence: new SilenceWatch(address, via, values.from) };
-}
-
-/** Warns, once, when nothing has come after five seconds. Returns the timer. */
-export function warnWhenSilent({ session, silence }: OpenStream, output: Output): NodeJS.Timeout {
-  const look = (): void => {
-    const snapshot = session.snapshot();
-    if (snapshot.packets === 0) warn(silence.diagnose(snapshot, WONDER_AFTER_MS / 1000), output);
-  };
-  return setTimeout(look, WONDER_AFTER_MS).unref();
+  const openedAt = monotonicNow();
+  const silence = new SilenceWatch(address, via, values.from);
+  return { session, via, openMs: () => monotonicNow() - openedAt, silence };
 }
 
 /** True for addresses of this machine, all of loopback, and "any". */

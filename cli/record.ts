@@ -1,6 +1,5 @@
 /** `lancast record`: receive a stream and write it down, byte for byte, with proof of what is missing. */
 import type { Recording, RecordingSummary } from '../receiver/sinks/recording.ts';
-import { monotonicNow } from '../transport/clock.ts';
 import type { MediaAddress } from '../wire/address.ts';
 import { LancastError } from '../wire/errors.ts';
 import type { StreamSnapshot } from '../wire/metrics.ts';
@@ -8,18 +7,18 @@ import { command, single, type Context } from './command.ts';
 import { untilEnd, type Ending } from './ending.ts';
 import { explain } from './errors.ts';
 import { formatBytes, formatClock, formatRate, plural } from './format.ts';
-import { HeldSink } from './held-sink.ts';
+import { Intake } from './intake.ts';
 import { whatIsMissing } from './missing.ts';
 import type { JsonEvent, Output, Progress } from './output.ts';
 import {
   openStream,
   receiveOptions,
   streamAddress,
-  warnWhenSilent,
   type OpenStream,
   type ReceiveValues,
 } from './receiving.ts';
 import { report, warn } from './report.ts';
+import { followTroubles } from './troubles.ts';
 import { duration, text } from './values.ts';
 
 const YEAR_MS = 365 * 86_400_000;
@@ -59,7 +58,7 @@ async function recordStream(values: RecordValues, { output, signal }: Context): 
   const stream = await openStream(values.url, values);
   const file = await openFile(stream, values.out, output);
   announce(stream, values.out, output);
-  const wonder = values.timeout === undefined ? warnWhenSilent(stream, output) : undefined;
+  const endTroubles = followTroubles(stream, output, { patient: values.timeout !== undefined });
   const endFollowing = output.follow(() => progressOf(stream, file.recording.summary.bytes));
   const ending = await untilEnd(stream.session, {
     durationMs: values.duration,
@@ -69,8 +68,8 @@ async function recordStream(values: RecordValues, { output, signal }: Context): 
   });
   await file.close();
   endFollowing();
-  clearTimeout(wonder);
-  const snapshot = stream.session.snapshot();
+  endTroubles();
+  const snapshot = file.snapshot();
   const status = conclude(
     { snapshot, recording: file.recording.summary, ending, fault: file.fault() },
     output,
@@ -90,15 +89,19 @@ interface Target {
   readerGone: AbortSignal;
   /** The last trouble with the disk; `undefined` when there was none. */
   fault(): LancastError | undefined;
+  /** What is known of the stream as far as it is recorded. */
+  snapshot(): StreamSnapshot;
   close(): Promise<void>;
 }
 
 /** Opens the target and lets the stream flow into it, from its first datagram on. */
 async function openFile({ session }: OpenStream, path: string, output: Output): Promise<Target> {
   const gone = new AbortController();
-  const held = new HeldSink();
   let fault: LancastError | undefined;
-  session.addSink(held);
+  let atEnd: StreamSnapshot | undefined;
+  // What another sender on the same address does after the end is not part of the recording.
+  const intake = new Intake(() => (atEnd = session.snapshot()));
+  session.addSink(intake);
   const { openRecording } = await import('../receiver/sinks/open-recording.ts');
   const recording = await openRecording(path, {
     onTrouble(error) {
@@ -111,8 +114,14 @@ async function openFile({ session }: OpenStream, path: string, output: Output): 
     await session.close();
     throw error;
   });
-  held.handTo(recording);
-  return { recording, readerGone: gone.signal, fault: () => fault, close: () => held.close() };
+  intake.handTo(recording);
+  return {
+    recording,
+    readerGone: gone.signal,
+    fault: () => fault,
+    snapshot: () => atEnd ?? session.snapshot(),
+    close: () => intake.close(),
+  };
 }
 
 function announce({ session, via }: OpenStream, path: string, output: Output): void {
@@ -123,11 +132,11 @@ function announce({ session, via }: OpenStream, path: string, output: Output): v
   );
 }
 
-function progressOf({ session, openedAt }: OpenStream, bytes: number): Progress {
+function progressOf({ session, openMs }: OpenStream, bytes: number): Progress {
   const snapshot = session.snapshot();
   const { packets, unrecovered, bitsPerSecond, state } = snapshot;
   const words = [
-    formatClock(monotonicNow() - openedAt),
+    formatClock(openMs()),
     formatBytes(bytes),
     formatRate(bitsPerSecond),
     plural(packets, 'datagram'),

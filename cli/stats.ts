@@ -1,19 +1,13 @@
 /** `lancast stats`: a line of counters each second, in the manner of iperf. */
-import { monotonicNow } from '../transport/clock.ts';
 import type { MediaAddress } from '../wire/address.ts';
 import type { StreamSnapshot } from '../wire/metrics.ts';
 import { command, defaulted, single, type Context } from './command.ts';
 import { formatMs, formatRate, formatShare } from './format.ts';
 import type { JsonEvent } from './output.ts';
-import {
-  openStream,
-  receiveOptions,
-  streamAddress,
-  warnWhenSilent,
-  type ReceiveValues,
-} from './receiving.ts';
+import { openStream, receiveOptions, streamAddress, type ReceiveValues } from './receiving.ts';
 import { report } from './report.ts';
 import { pause } from './signal.ts';
+import { followTroubles } from './troubles.ts';
 import { duration, integer } from './values.ts';
 
 const HEADER = ['time', 'bitrate', 'jitter', 'lost/total', 'recovered', 'late', 'buffer', 'health'] as const;
@@ -47,11 +41,11 @@ interface StatsValues extends ReceiveValues {
 async function printStats(values: StatsValues, { output, signal }: Context): Promise<number> {
   const stream = await openStream(values.url, values);
   const { session, silence } = stream;
-  warnWhenSilent(stream, output);
+  followTroubles(stream, output);
   let before = session.snapshot();
   let lines = 0;
   for (; lines < (values.count ?? Infinity) && !signal.aborted; lines++) {
-    await pause(stream.openedAt + (lines + 1) * values.interval - monotonicNow(), signal);
+    await pause((lines + 1) * values.interval - stream.openMs(), signal);
     if (signal.aborted) break;
     const after = session.snapshot();
     const row = rowOf(before, after, { at: new Date(), intervalMs: values.interval });

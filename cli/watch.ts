@@ -3,9 +3,10 @@ import type { MediaAddress } from '../wire/address.ts';
 import { command, repeated, single, type Context } from './command.ts';
 import { formatRate, plural } from './format.ts';
 import type { Output, Progress } from './output.ts';
-import { openStream, receiveOptions, streamAddress, warnWhenSilent } from './receiving.ts';
+import { openStream, receiveOptions, streamAddress } from './receiving.ts';
 import type { OpenStream, ReceiveValues } from './receiving.ts';
 import { aborted } from './signal.ts';
+import { followTroubles } from './troubles.ts';
 import { httpAddress } from './values.ts';
 import { openViewer } from './viewing.ts';
 
@@ -43,7 +44,7 @@ async function watchStreams(values: WatchValues, { output, signal }: Context): P
       const stream = await openStream(url, values);
       streams.push(stream);
       view.show(stream);
-      warnWhenSilent(stream, output);
+      followTroubles(stream, output);
     }
     announce(streams, view.url, output);
     const endFollowing = output.follow(() => progressOf(streams));

@@ -22,7 +22,7 @@ const errors: [code: ErrorCode, details: ErrorDetails, exitCode: number, words: 
   ['E111', { port: 5004, owner: 'vlc', pid: 4312 }, 5, /UDP port 5004 is in use\.[\s\S]*vlc \(pid 4312\)/],
   ['E112', { host: '127.0.0.1', port: 1316 }, 5, /127\.0\.0\.1:1316 is in use/],
   ['E113', { destination: '10.8.0.2' }, 4, /do not fit the path to 10\.8\.0\.2/],
-  ['E114', { granted: 212_992, asked: 4_194_304 }, 0, /rmem_max/],
+  ['E114', { drops: 212 }, 0, /212 datagrams were dropped[\s\S]*rmem_max/],
   ['E115', { destination: '10.0.0.255' }, 4, /--broadcast/],
   ['E116', { source: '192.168.1.77:5004' }, 0, /second sender \(192\.168\.1\.77:5004\)/],
   ['E117', {}, 0, /clock differs/],
