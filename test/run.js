@@ -10,7 +10,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { SetupError, build, checkNode, prepare, preparePackages, root, say } from '../cli/setup.js';
-import { provide } from './system-packages.js';
+import { locate, provide } from './system-packages.js';
 
 /** A stage that takes longer hangs, and is ended. */
 const LIMIT_MS = 10 * 60_000;
@@ -38,6 +38,7 @@ try {
 async function suite() {
   const began = Date.now();
   if (provide('ffmpeg', 'chromium', 'gcc', 'C headers', 'ip').length > 0) return 1;
+  process.env.CHROMIUM_PATH ??= locate('chromium');
   await preparePackages();
   const rows = [row('set-up', began, { passed: 0, failed: 0 })];
   for (const name of ['format', 'lint', 'types']) rows.push(await check(name));

@@ -34,12 +34,12 @@ const KNOWN = {
  * @returns {string[]} the names of those that are still missing; people have been told how to install them
  */
 export function provide(...names) {
-  const missing = names.filter((name) => !present(KNOWN[name]));
+  const missing = names.filter((name) => !present(name));
   if (missing.length === 0) return [];
   const packages = missing.flatMap((name) => KNOWN[name].apt);
   const debian = existsSync('/etc/debian_version');
   if (debian && process.getuid?.() === 0) aptInstall(packages);
-  const still = missing.filter((name) => !present(KNOWN[name]));
+  const still = missing.filter((name) => !present(name));
   if (still.length > 0) {
     say(`missing: ${still.join(', ')}`);
     say(`install: ${remedy(still, debian)}`);
@@ -74,10 +74,13 @@ function apt(args) {
     process.stderr.write(`${stdout}${stderr}apt-get ${args.join(' ')} ended with ${status}\n`);
 }
 
-function present({ commands = [], files = [] }) {
+/** The path of the first of a known program's commands that is there; `undefined` when none is. */
+export function locate(name) {
   const folders = (process.env.PATH ?? '').split(delimiter);
-  return (
-    files.some((file) => existsSync(file)) ||
-    commands.some((command) => folders.some((folder) => existsSync(join(folder, command))))
-  );
+  const paths = KNOWN[name].commands.flatMap((command) => folders.map((folder) => join(folder, command)));
+  return paths.find((file) => existsSync(file));
+}
+
+function present(name) {
+  return KNOWN[name].files?.some((file) => existsSync(file)) ?? locate(name) !== undefined;
 }
