@@ -4,7 +4,9 @@
  * Anybody can send to a port, from as many addresses as he likes: senders, datagrams and bytes are all bounded, and the sender
  * that plays is never given up for another.
  */
+import { MAX_DATAGRAM_BYTES } from '../jitter-buffer/slab.ts';
 import type { Endpoint, Framing } from '../wire/address.ts';
+import { Beginning } from './beginning.ts';
 import { guess, isReliableTransfer, recognise, type Recognition } from './recognition.ts';
 
 /** A datagram that was kept: a copy. */
@@ -17,7 +19,7 @@ export interface HeldDatagram {
 export interface Sender {
   readonly endpoint: Endpoint;
   /** Whose stream the held datagrams are, once they prove it. */
-  recognised: Recognition | undefined;
+  recognised: Beginning | undefined;
   /** When they did. */
   recognisedAt: number;
   /** In the order of their arrival. */
@@ -52,13 +54,19 @@ export class Demultiplexer {
   /** Datagrams that are in no stream, by reason. */
   readonly refused = new Map<string, number>();
   readonly #fixed: Framing | undefined;
+  readonly #latencyMs: number;
   /** By address and port, the one not heard for longest first. */
   readonly #senders = new Map<string, Sender>();
+  readonly #waiting = new Set<Sender>();
   #bytes = 0;
 
-  /** @param fixed the only framing that is recognised, when the address names one */
-  constructor(fixed: Framing | undefined) {
+  /**
+   * @param fixed the only framing that is recognised, when the address names one
+   * @param latencyMs how long a stream's beginning is waited for
+   */
+  constructor(fixed: Framing | undefined, latencyMs: number) {
     this.#fixed = fixed;
+    this.#latencyMs = latencyMs;
   }
 
   /** All senders known, the one not heard for longest first. */
@@ -69,6 +77,18 @@ export class Demultiplexer {
   /** Bytes held of all senders. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Those who are recognised, first come first. */
+  get waiting(): ReadonlySet<Sender> {
+    return this.#waiting;
+  }
+
+  /** When the first of those who wait is ready; `Infinity` when nobody does. */
+  get readyAt(): number {
+    let readyAt = Infinity;
+    for (const { recognised } of this.#waiting) readyAt = Math.min(readyAt, recognised?.readyAt ?? Infinity);
+    return readyAt;
   }
 
   refuse(reason: string): void {
@@ -93,24 +113,15 @@ export class Demultiplexer {
     sender.heldBytes += data.length + OVERHEAD_BYTES;
     this.#bytes += data.length + OVERHEAD_BYTES;
     sender.heldAt = arrivedAt;
-    if (!sender.recognised) {
-      sender.recognised = recognise(bytesOf(sender), this.#fixed);
-      sender.recognisedAt = arrivedAt;
-    }
-    const most = sender.recognised ? Infinity : MAX_UNRECOGNISED;
-    while (
-      sender.held.length > most ||
-      sender.heldBytes > MAX_SENDER_BYTES ||
-      (this.#bytes > MAX_BYTES && sender.held.length > 0)
-    ) {
-      this.#dropOldest(sender);
-    }
+    if (sender.recognised) sender.recognised.see(copy, arrivedAt);
+    else this.#begin(sender, recognise(bytesOf(sender), this.#fixed));
+    this.#limit(sender);
     return sender;
   }
 
   /** Decides what a sender is by what little is held of it; `ssrc` when it is known from RTCP. */
   guess(sender: Sender, ssrc?: number): boolean {
-    sender.recognised ??= guess(bytesOf(sender), this.#fixed, ssrc);
+    if (!sender.recognised) this.#begin(sender, guess(bytesOf(sender), this.#fixed, ssrc));
     return sender.recognised !== undefined;
   }
 
@@ -125,9 +136,10 @@ export class Demultiplexer {
     while ((sender.held[0]?.arrivedAt ?? Infinity) < arrivedAt) this.#dropOldest(sender);
   }
 
-  /** Nobody will ever know what these are: counts and drops everything of senders that are not recognised. */
-  refuseUnrecognised(): void {
+  /** Nothing more is expected: no beginning is waited for, and what is not recognised is counted and dropped. */
+  accept(): void {
     for (const sender of this.#senders.values()) {
+      sender.recognised?.accept();
       while (!sender.recognised && sender.held.length > 0) this.#dropOldest(sender);
     }
   }
@@ -139,6 +151,7 @@ export class Demultiplexer {
     sender.held = [];
     sender.heldBytes = 0;
     sender.recognised = undefined;
+    this.#waiting.delete(sender);
     sender.announced = false;
     return held;
   }
@@ -161,6 +174,28 @@ export class Demultiplexer {
     return sender;
   }
 
+  #begin(sender: Sender, recognition: Recognition | undefined): void {
+    if (!recognition) return;
+    sender.recognised = new Beginning(recognition, this.#latencyMs);
+    sender.recognisedAt = sender.heldAt;
+    this.#waiting.add(sender);
+    for (const { data, arrivedAt } of sender.held) sender.recognised.see(data, arrivedAt);
+  }
+
+  /** A beginning that fills the memory is taken as it is, before anything of it must be dropped. */
+  #limit(sender: Sender): void {
+    const most = sender.recognised ? Infinity : MAX_UNRECOGNISED;
+    while (
+      sender.held.length > most ||
+      sender.heldBytes > MAX_SENDER_BYTES ||
+      (this.#bytes > MAX_BYTES && sender.held.length > 0)
+    ) {
+      this.#dropOldest(sender);
+    }
+    const room = Math.min(MAX_SENDER_BYTES - sender.heldBytes, MAX_BYTES - this.#bytes);
+    if (room < MAX_DATAGRAM_BYTES + OVERHEAD_BYTES) sender.recognised?.accept();
+  }
+
   #forgetOldest(spared: Sender | undefined): void {
     for (const [key, sender] of this.#senders) {
       if (sender === spared) continue;
@@ -176,7 +211,10 @@ export class Demultiplexer {
     sender.heldBytes -= dropped.data.length + OVERHEAD_BYTES;
     this.#bytes -= dropped.data.length + OVERHEAD_BYTES;
     if (!sender.recognised) this.refuse('unrecognised');
-    else if (sender.held.length === 0) sender.recognised = undefined;
+    else if (sender.held.length === 0) {
+      sender.recognised = undefined;
+      this.#waiting.delete(sender);
+    }
   }
 }
 

@@ -2,7 +2,7 @@
 import type { Arrival } from '../jitter-buffer/slab.ts';
 import { sameEndpoint, type Endpoint, type Framing } from '../wire/address.ts';
 import type { LancReport } from '../wire/lanc.ts';
-import { wrapDistance } from '../wire/sequence.ts';
+import { NEAR_RECOGNISED } from './beginning.ts';
 import type { HeldDatagram, Sender } from './demultiplexer.ts';
 import { emptyHeader, readHeader, type Header, type HeaderFault, type Recognition } from './recognition.ts';
 import { ReceiveLog } from './receive-log.ts';
@@ -12,9 +12,6 @@ import { ReceiveLog } from './receive-log.ts';
  * framing at all.
  */
 export type Reading = 'arrival' | 'end-mark' | 'early' | 'foreign' | HeaderFault;
-
-/** Sequence numbers this far from those that were recognised are no part of it. */
-const NEAR = 8192;
 
 export class Epoch {
   readonly framing: Framing;
@@ -54,7 +51,7 @@ export class Epoch {
       arrival.index = this.log.indexOf(header.sequence);
       return this.log.belongs(header, arrivedAt) ? 'end-mark' : 'foreign';
     }
-    if (!this.log.hasBegun && this.log.indexOf(header.sequence) > NEAR) return 'foreign';
+    if (!this.log.hasBegun && this.log.indexOf(header.sequence) > NEAR_RECOGNISED) return 'foreign';
     arrival.arrivedAt = arrivedAt;
     const placement = this.log.place(header, arrival);
     if (placement !== 'placed') return placement === 'early' ? 'early' : 'foreign';
@@ -88,18 +85,4 @@ export class Epoch {
     // A report from before the first datagram may be old, and 16 bits of sequence number do not reach far.
     this.#firstIndexIsSure = this.log.hasBegun;
   }
-}
-
-/** The lowest sequence number near those that were recognised; `undefined` when none of them is held any longer. */
-export function firstSequence(recognition: Recognition, held: readonly HeldDatagram[]): number | undefined {
-  const { framing, ssrc, sequence } = recognition;
-  const bits = framing === 'rtp' ? 16 : 32;
-  const header = emptyHeader();
-  let first: number | undefined;
-  for (const { data } of held) {
-    if (readHeader(framing, data, header) || header.ssrc !== ssrc) continue;
-    const distance = wrapDistance(sequence, header.sequence, bits);
-    if (Math.abs(distance) <= NEAR && distance < (first ?? Infinity)) first = distance;
-  }
-  return first === undefined ? undefined : (sequence + first + 2 ** bits) % 2 ** bits;
 }

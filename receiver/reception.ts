@@ -11,11 +11,13 @@ import { formatEndpoint, type Endpoint, type Framing } from '../wire/address.ts'
 import type { LancReport } from '../wire/lanc.ts';
 import type { LossCounters, StreamSnapshot } from '../wire/metrics.ts';
 import type { Stage } from '../wire/stage.ts';
+import { firstSequence } from './beginning.ts';
 import { Demultiplexer, type HeldDatagram, type Sender } from './demultiplexer.ts';
-import { Epoch, firstSequence } from './epoch.ts';
+import { Epoch } from './epoch.ts';
 import type { Recognition } from './recognition.ts';
 import { ReceiverReporter } from './reporter.ts';
 import type { Released } from './sink.ts';
+import { chooseNext } from './succession.ts';
 
 /** What goes in. The bytes are copied during `push`, and neither they nor the input object are kept. */
 export type ReceptionInput =
@@ -114,11 +116,11 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
   #release: Release;
   #restarts = 0;
 
-  /** Somebody is recognised who does not play: he waits for the present sender to fall silent. */
-  #contested = false;
   /** Datagrams that were held and are now taken one by one. */
   #replay: readonly HeldDatagram[] = [];
   #replayed = 0;
+  /** Its sender has left while they were. */
+  #goodbye: { last: LancReport | undefined } | undefined;
   #givingUp = false;
 
   #second: Sender | undefined;
@@ -131,7 +133,7 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
     this.#options = options;
     this.#window = new ReceiveWindow(options.capacity);
     this.#release = this.#newRelease();
-    this.#demultiplexer = new Demultiplexer(options.framing);
+    this.#demultiplexer = new Demultiplexer(options.framing, options.latencyMs);
     this.#reporter = new ReceiverReporter({
       ssrc: Math.floor(options.random() * 2 ** 32),
       cname: options.cname,
@@ -230,7 +232,7 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
     const epoch = this.#epoch;
     const sender = this.#demultiplexer.hold(data, arrivedAt, source, epoch?.sender);
     if (!sender?.recognised) return;
-    this.#contested = true;
+    this.#inform(sender);
     if (!epoch || this.#release.ended) return;
     const overlapsUntil = epoch.log.lastArrivedAt - this.#options.latencyMs;
     this.#demultiplexer.dropBefore(sender, overlapsUntil);
@@ -252,21 +254,40 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
       if (!news) return undefined;
       if (news.kind === 'rtcp') return { kind: 'report', datagram: news.datagram, to: news.destination };
       if (news.kind === 'bye') this.#sayGoodbye(news.ssrc, news.address, news.last, now);
-      else if (this.#isPlaying(news.ssrc, news.address)) this.#epoch?.learn(news.report);
+      else this.#learn(news.ssrc, news.address, news.report);
     }
+  }
+
+  #learn(ssrc: number, address: string, report: LancReport): void {
+    if (this.#isPlaying(ssrc, address)) this.#epoch?.learn(report);
+    for (const { endpoint, recognised } of this.#demultiplexer.waiting) {
+      if (endpoint.address === address && recognised?.ssrc === ssrc) recognised.learn(report);
+    }
+  }
+
+  /** Tells the beginning of a stream what its sender reported before it was recognised. */
+  #inform({ endpoint, recognised }: Sender): void {
+    if (recognised?.framing !== 'rtp' || recognised.readyAt === -Infinity) return;
+    const report = this.#reporter.reportOf(recognised.ssrc, endpoint.address);
+    if (report) recognised.learn(report);
   }
 
   /** A sender has left. Held datagrams of it that proved nothing so far are its whole stream. */
   #sayGoodbye(ssrc: number, address: string, last: LancReport | undefined, now: number): void {
     if (this.#isPlaying(ssrc, address)) {
-      const endIndex = last && this.#epoch?.localIndex(last.index);
-      this.#release.end(endIndex, now + this.#options.latencyMs);
+      if (this.#replay.length > 0) this.#goodbye = { last };
+      else this.#endBy(last, now);
       return;
     }
     for (const sender of this.#demultiplexer.senders) {
-      if (sender.endpoint.address !== address || !this.#demultiplexer.guess(sender, ssrc)) continue;
-      if (sender.recognised?.ssrc === ssrc) this.#contested = true;
+      if (sender.endpoint.address === address && this.#demultiplexer.guess(sender, ssrc))
+        this.#inform(sender);
     }
+  }
+
+  #endBy(last: LancReport | undefined, now: number): void {
+    const endIndex = last && this.#epoch?.localIndex(last.index);
+    this.#release.end(endIndex, now + this.#options.latencyMs);
   }
 
   #isPlaying(ssrc: number, address: string): boolean {
@@ -281,8 +302,13 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
 
   #replayNext(now: number): void {
     const next = this.#replay[this.#replayed++];
-    if (next && this.#epoch) this.#take(this.#epoch, next.data, next.arrivedAt, now);
-    else this.#replay = [];
+    if (next && this.#epoch) {
+      this.#take(this.#epoch, next.data, next.arrivedAt, now);
+      return;
+    }
+    this.#replay = [];
+    if (this.#goodbye) this.#endBy(this.#goodbye.last, now);
+    this.#goodbye = undefined;
   }
 
   /** When the present sender has been silent for long enough to be replaced. */
@@ -290,26 +316,26 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
     return log.lastArrivedAt + Math.max(this.#options.latencyMs, log.patienceMs);
   }
 
-  /** When another sender takes over: not before the release has nothing left to do. */
-  #succeedsAt(): number {
-    if (!this.#contested) return Infinity;
-    if (!this.#epoch || this.#release.ended) return -Infinity;
-    return this.#release.wakeAt === Infinity ? this.#silentAt(this.#epoch) : Infinity;
+  /** The present sender's stream has ended, or there was none yet. */
+  get #isFree(): boolean {
+    return !this.#epoch || this.#release.ended;
   }
 
-  /** Of those who wait the one takes over who has sent most since the present sender fell silent. */
-  #succeed(now: number): void {
-    const overlapsUntil = (this.#epoch?.log.lastArrivedAt ?? -Infinity) - this.#options.latencyMs;
-    let best: Sender | undefined;
-    let others = 0;
-    for (const sender of this.#demultiplexer.senders) {
-      if (!sender.recognised) continue;
-      this.#demultiplexer.dropBefore(sender, overlapsUntil);
-      others++;
-      if (sender.held.length > (best?.held.length ?? 0)) best = sender;
+  /** When another sender takes over: not before its beginning is whole, nor while the release has anything left to do. */
+  #succeedsAt(): number {
+    const { waiting, readyAt } = this.#demultiplexer;
+    if (waiting.size === 0) return Infinity;
+    if (!this.#epoch || this.#isFree) {
+      const [eldest] = waiting;
+      return eldest?.recognised?.readyAt ?? Infinity;
     }
-    this.#contested = others > 1;
-    if (best?.recognised) this.#follow(best, best.recognised, now);
+    return this.#release.wakeAt === Infinity ? Math.max(this.#silentAt(this.#epoch), readyAt) : Infinity;
+  }
+
+  #succeed(now: number): void {
+    const heardSince = (this.#epoch?.log.lastArrivedAt ?? -Infinity) - this.#options.latencyMs;
+    const next = chooseNext(this.#demultiplexer, { isFree: this.#isFree, heardSince, now });
+    if (next?.recognised) this.#follow(next, next.recognised, now);
   }
 
   /** From here on this sender plays: what was held of it first. */
@@ -355,8 +381,8 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
   /** Nothing more will come: what is held is taken for what it most probably is. */
   #giveUp(): void {
     this.#givingUp = true;
-    if (!this.#epoch && !this.#contested) this.#contested = this.#demultiplexer.guessAny();
-    this.#demultiplexer.refuseUnrecognised();
+    if (!this.#epoch && this.#demultiplexer.waiting.size === 0) this.#demultiplexer.guessAny();
+    this.#demultiplexer.accept();
   }
 
   #drain(now: number): void {

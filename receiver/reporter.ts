@@ -86,6 +86,13 @@ export class ReceiverReporter implements Stage<ReceiverReporterInput, ReceiverRe
     this.#options = options;
   }
 
+  /** The latest report of a sender that is known; `undefined` when it made none. */
+  reportOf(ssrc: number, address: string): LancReport | undefined {
+    const current = this.#current;
+    if (current?.ssrc === ssrc && current.address === address) return current.lanc;
+    return this.#others.get(keyOf(ssrc, address))?.lanc;
+  }
+
   push(input: ReceiverReporterInput, now: number): void {
     if (input.kind === 'rtcp') this.#hear(input.datagram, input.source, input.arrivedAt);
     else if (input.kind === 'stream') this.#settle(input.ssrc, input.address);

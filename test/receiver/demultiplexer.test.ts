@@ -8,7 +8,7 @@ const noise = (byte: number, bytes = 5) => Buffer.alloc(bytes, byte);
 
 describe('a demultiplexer', () => {
   it('keeps senders apart by address and port', () => {
-    const demultiplexer = new Demultiplexer(undefined);
+    const demultiplexer = new Demultiplexer(undefined, 200);
     const one = demultiplexer.hold(noise(1), 0, A, undefined);
     expect(demultiplexer.hold(noise(1), 0, { ...A, port: 1001 }, undefined)).not.toBe(one);
     expect(demultiplexer.hold(noise(1), 0, { ...A, address: '10.0.0.2' }, undefined)).not.toBe(one);
@@ -17,7 +17,7 @@ describe('a demultiplexer', () => {
   });
 
   it('holds copies, and hands all of them out once the sender is recognised', () => {
-    const demultiplexer = new Demultiplexer(undefined);
+    const demultiplexer = new Demultiplexer(undefined, 200);
     const first = rtpDatagram({ sequence: 1, ssrc: 5 });
     const copy = Buffer.from(first);
     expect(demultiplexer.hold(first, 10, A, undefined)?.recognised).toBe(undefined);
@@ -31,19 +31,19 @@ describe('a demultiplexer', () => {
   });
 
   it('holds at most 64 datagrams that nobody knows, the newest', () => {
-    const demultiplexer = new Demultiplexer(undefined);
+    const demultiplexer = new Demultiplexer(undefined, 200);
     for (let i = 0; i < 1000; i++) demultiplexer.hold(noise(i % 251), i, A, undefined);
     const [sender] = demultiplexer.senders;
     expect(sender?.held.map(({ arrivedAt }) => arrivedAt)).toEqual(
       Array.from({ length: 64 }, (_, i) => 936 + i),
     );
     expect(demultiplexer.refused.get('unrecognised')).toBe(936);
-    demultiplexer.refuseUnrecognised();
+    demultiplexer.accept();
     expect(demultiplexer.refused.get('unrecognised')).toBe(1000);
   });
 
   it('knows at most 64 senders, and never gives the one up that plays', () => {
-    const demultiplexer = new Demultiplexer(undefined);
+    const demultiplexer = new Demultiplexer(undefined, 200);
     const playing = demultiplexer.hold(payloadOf(0), 0, A, undefined);
     for (let port = 2000; port < 12_000; port++)
       demultiplexer.hold(noise(port % 251), 1, { ...A, port }, playing);
@@ -54,7 +54,7 @@ describe('a demultiplexer', () => {
   });
 
   it('gives the sender up that was not heard for longest', () => {
-    const demultiplexer = new Demultiplexer(undefined);
+    const demultiplexer = new Demultiplexer(undefined, 200);
     for (let port = 0; port < 64; port++) demultiplexer.hold(noise(1), 0, { ...A, port }, undefined);
     const kept = demultiplexer.hold(noise(2), 1, { ...A, port: 0 }, undefined);
     demultiplexer.hold(noise(1), 2, { ...A, port: 64 }, undefined);
@@ -64,7 +64,7 @@ describe('a demultiplexer', () => {
   });
 
   it('keeps to 8 MiB for each and 16 MiB for all, whoever sends', () => {
-    const demultiplexer = new Demultiplexer(undefined);
+    const demultiplexer = new Demultiplexer(undefined, 200);
     for (let i = 0; i < 30_000; i++) {
       for (let port = 0; port < 3; port++) demultiplexer.hold(payloadOf(i, 7), i, { ...A, port }, undefined);
     }
@@ -75,7 +75,7 @@ describe('a demultiplexer', () => {
   });
 
   it('forgets that a sender was recognised when all that proved it has gone', () => {
-    const demultiplexer = new Demultiplexer(undefined);
+    const demultiplexer = new Demultiplexer(undefined, 200);
     const sender = demultiplexer.hold(payloadOf(0), 5, A, undefined) ?? expect.fail();
     demultiplexer.dropBefore(sender, 5);
     expect(sender.recognised?.framing).toBe('udp');
@@ -84,20 +84,20 @@ describe('a demultiplexer', () => {
   });
 
   it('forgets what has proved nothing for a minute', () => {
-    const demultiplexer = new Demultiplexer(undefined);
+    const demultiplexer = new Demultiplexer(undefined, 200);
     demultiplexer.hold(rtpDatagram({ sequence: 1, ssrc: 5 }), 0, A, undefined);
     const sender = demultiplexer.hold(rtpDatagram({ sequence: 2, ssrc: 5 }), 61_000, A, undefined);
     expect([sender?.held.length, sender?.recognised]).toEqual([1, undefined]);
   });
 
   it('leaves reliable transfer to others, and counts it', () => {
-    const demultiplexer = new Demultiplexer(undefined);
+    const demultiplexer = new Demultiplexer(undefined, 200);
     expect(demultiplexer.hold(Buffer.from('LCF1 and more'), 0, A, undefined)).toBe(undefined);
     expect(demultiplexer.refused.get('reliable-transfer')).toBe(1);
   });
 
   it('guesses for the sender of which most is held', () => {
-    const demultiplexer = new Demultiplexer(undefined);
+    const demultiplexer = new Demultiplexer(undefined, 200);
     for (let i = 0; i < 5; i++) demultiplexer.hold(noise(0xff), 0, A, undefined);
     for (let i = 0; i < 3; i++)
       demultiplexer.hold(rtpDatagram({ sequence: 9, ssrc: 5 }), 0, { ...A, port: 2 }, undefined);
