@@ -1,7 +1,7 @@
 /**
  * What ffmpeg is told: pure functions from a wish to an argument array. No shell ever sees these.
  */
-import type { MediaInfo, MediaStream } from './probe.ts';
+import type { MediaInfo, MediaStream } from './media-info.ts';
 
 /**
  * Files of strangers: no protocol but files and pipes, and only formats that are media. A playlist that calls itself film.mp4

@@ -1,5 +1,5 @@
 /** What can be wrong with an input, as the errors that people get. */
-import type { ProbeFault } from '../../codecs/probe.ts';
+import type { ProbeFault } from '../../codecs/media-info.ts';
 import { LancastError } from '../../wire/errors.ts';
 
 /** E201 or E208 for what the system says of a file; anything else as it is. */

@@ -6,7 +6,7 @@ import {
   probeArguments,
   rawLiveArguments,
 } from '../../codecs/ffmpeg-args.ts';
-import type { MediaStream } from '../../codecs/probe.ts';
+import type { MediaStream } from '../../codecs/media-info.ts';
 
 function media(...streams: [kind: MediaStream['kind'], codec: string, attachedPicture?: boolean][]) {
   return {

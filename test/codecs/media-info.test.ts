@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type MediaInfo, parseProbe, type ProbeFault } from '../../codecs/probe.ts';
+import { type MediaInfo, parseProbe, type ProbeFault } from '../../codecs/media-info.ts';
 
 const MP4 = `Input #0, mov,mp4,m4a,3gp,3g2,mj2, from 'file:film.mp4':
   Metadata:
