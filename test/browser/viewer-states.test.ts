@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { StreamRegistry, type Viewer } from '../../web-viewer/server/index.ts';
 import type { StreamSnapshot } from '../../wire/metrics.ts';
 import { addStream, eventually, runOf } from '../web-viewer/page-client.ts';
-import { H264, MP2, MPEG2, snapshotOf } from '../web-viewer/snapshots.ts';
+import { H264, MP2, MPEG2, snapshotOf } from '../helpers/snapshots.ts';
 import { accessibilityFaults } from './accessibility.ts';
 import { buildPage, openBrowser, openViewer } from './stage.ts';
 

@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { FRAME_COUNTER, readFrameCounter } from '../../sender/frame-counter.ts';
 import { openTestPattern } from '../../sender/sources/test-pattern.ts';
 import { PICTURE_HEIGHT, PICTURE_WIDTH } from '../../sender/test-picture.ts';
-import { examine, ffmpegPids, NO_FAULTS } from '../helpers/examine.ts';
+import { examine, ffmpegPids } from '../helpers/examine.ts';
+import { NO_FAULTS } from '../helpers/snapshots.ts';
 import { fileOf } from './program.ts';
 
 const CLIP = 'fixtures/clip.ts';

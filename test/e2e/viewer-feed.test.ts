@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startViewer, StreamRegistry, type Viewer } from '../../web-viewer/server/index.ts';
 import { addStream, eventually, Page, runOf, upgrade } from '../web-viewer/page-client.ts';
-import { snapshotOf } from '../web-viewer/snapshots.ts';
+import { snapshotOf } from '../helpers/snapshots.ts';
 
 let registry: StreamRegistry;
 let viewer: Viewer;

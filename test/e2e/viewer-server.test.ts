@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startViewer, StreamRegistry, type Viewer } from '../../web-viewer/server/index.ts';
 import { Page, upgrade } from '../web-viewer/page-client.ts';
-import { snapshotOf } from '../web-viewer/snapshots.ts';
+import { snapshotOf } from '../helpers/snapshots.ts';
 
 const SECRET = 'outside of the page';
 

@@ -23,17 +23,6 @@ export function examine(stream: Buffer): {
   const codecs = monitor.programmes.flatMap(({ streams }) => streams.map(({ codec }) => codec));
   return { codecs, durationMs, faults: monitor.counters, jumps: packetizer.stats.discontinuities };
 }
-/** What `examine` finds in a legal stream. */
-export const NO_FAULTS = {
-  syncLosses: 0,
-  syncByteErrors: 0,
-  patErrors: 0,
-  continuityErrors: 0,
-  pmtErrors: 0,
-  pidErrors: 0,
-  pcrErrors: 0,
-};
-
 /** Children of this process by pid, as the kernel knows them; the dead that nobody has waited for are among them. */
 export function childPids(): number[] {
   const text = readdirSync('/proc/self/task').map((task) =>

@@ -7,17 +7,9 @@ import type { TransportStreamCounters } from '../../wire/metrics.ts';
 import { clearDiscontinuityAt, hasPcrAt, pcrAt, pidAt, setPcrAt } from '../../wire/mpeg-ts.ts';
 import { pidsOf } from '../helpers/programme-parts.ts';
 import { programme, type ProgrammeOptions } from '../helpers/programme.ts';
+import { NO_FAULTS } from '../helpers/snapshots.ts';
 import { thinStream } from '../helpers/thin-stream.ts';
 
-const clean: TransportStreamCounters = {
-  syncLosses: 0,
-  syncByteErrors: 0,
-  patErrors: 0,
-  continuityErrors: 0,
-  pmtErrors: 0,
-  pidErrors: 0,
-  pcrErrors: 0,
-};
 const bitsPerSecond = 1_000_000;
 
 /** Feeds a stream in datagrams, each at the time its first byte has at a constant rate. */
@@ -75,7 +67,7 @@ describe('TsMonitor', () => {
   for (const [name, options] of streams) {
     it(`finds nothing wrong with ${name}`, () => {
       const monitor = watch(programme({ durationMs: 3000, bitsPerSecond, ...options }));
-      expect(monitor.counters).toEqual(clean);
+      expect(monitor.counters).toEqual(NO_FAULTS);
       expect(monitor.programmes.length).toBe(options.programmes ?? 1);
     });
   }
@@ -134,19 +126,19 @@ describe('TsMonitor', () => {
     ['a clock that jumps back', changed(stream, movePcrs(10, -27_000_000)), { pcrErrors: 1 }],
   ];
   for (const [name, faulty, errors] of faults) {
-    it(`counts ${name}`, () => expect(watch(faulty).counters).toEqual({ ...clean, ...errors }));
+    it(`counts ${name}`, () => expect(watch(faulty).counters).toEqual({ ...NO_FAULTS, ...errors }));
   }
 
   it('counts the loss of all tables again for each half second', () => {
     const monitor = watch(stuffed(stream, (pid) => pid === 0 || pid === pmt));
     // 3.4 s of stream; with no PAT, nothing is known of a PMT.
-    expect(monitor.counters).toEqual({ ...clean, patErrors: 5 });
+    expect(monitor.counters).toEqual({ ...NO_FAULTS, patErrors: 5 });
   });
 
   it('counts a stream that the PMT names and that does not come, and leaves subtitles their time', () => {
     const long = programme({ durationMs: 12_000, bitsPerSecond, audio: true });
     const monitor = watch(stuffed(long, (pid, index) => pid === audio && index > 1000));
-    expect(monitor.counters).toEqual({ ...clean, pidErrors: 2 });
+    expect(monitor.counters).toEqual({ ...NO_FAULTS, pidErrors: 2 });
   });
 
   it('lets an announced jump of the clock pass', () => {
@@ -158,10 +150,10 @@ describe('TsMonitor', () => {
       bytes[at + 5]! |= 0x80;
       done = true;
     });
-    expect(watch(jumping).counters).toEqual(clean);
+    expect(watch(jumping).counters).toEqual(NO_FAULTS);
     // The announcement is what made it pass.
     for (let at = 0; at < jumping.length; at += 188) clearDiscontinuityAt(jumping, at);
-    expect(watch(jumping).counters).toEqual({ ...clean, pcrErrors: 1 });
+    expect(watch(jumping).counters).toEqual({ ...NO_FAULTS, pcrErrors: 1 });
   });
 
   it('takes equal PCRs on packets that follow each other', () => {
@@ -185,7 +177,7 @@ describe('TsMonitor', () => {
     }
     const { continuityErrors, ...rest } = monitor.counters;
     expect(continuityErrors).toBeGreaterThanOrEqual(2);
-    expect({ ...rest, continuityErrors: 0 }).toEqual(clean);
+    expect({ ...rest, continuityErrors: 0 }).toEqual(NO_FAULTS);
   });
 
   it('starts anew with a restarted sender and keeps its counts', () => {
@@ -203,7 +195,7 @@ describe('TsMonitor', () => {
     for (let at = 0; at < other.length; at += 1316) {
       monitor.push(other.subarray(at, at + 1316), 60_000 + (at * 8000) / bitsPerSecond);
     }
-    expect(monitor.counters).toEqual({ ...clean, continuityErrors: 1 });
+    expect(monitor.counters).toEqual({ ...NO_FAULTS, continuityErrors: 1 });
     expect(monitor.programmes.length).toBe(2);
   });
 
@@ -213,7 +205,7 @@ describe('TsMonitor', () => {
     for (let at = half; at < stream.length; at += 1316) {
       monitor.push(stream.subarray(at, at + 1316), 3_600_000 + (at * 8000) / bitsPerSecond);
     }
-    expect(monitor.counters).toEqual(clean);
+    expect(monitor.counters).toEqual(NO_FAULTS);
   });
 
   it('measures the rate by the clock', () => {
@@ -226,14 +218,14 @@ describe('TsMonitor', () => {
     const monitor = new TsMonitor();
     const noise = Buffer.from(Array.from({ length: 100_000 }, (_, index) => (index * index * 7919) >> 5));
     for (let at = 0; at < noise.length; at += 1316) monitor.push(noise.subarray(at, at + 1316), at);
-    expect(monitor.counters).toEqual(clean);
+    expect(monitor.counters).toEqual(NO_FAULTS);
     expect(monitor.locked).toBe(false);
   });
 
   it('locks on payloads of one packet each', () => {
     const monitor = watch(stream, 188);
     expect(monitor.locked).toBe(true);
-    expect(monitor.counters).toEqual(clean);
+    expect(monitor.counters).toEqual(NO_FAULTS);
   });
 
   it('finds the same however packets are cut into payloads', () => {
@@ -247,7 +239,7 @@ describe('TsMonitor', () => {
           monitor.push(faulty.subarray(at, at + size), (at * 8000) / bitsPerSecond);
           at += size;
         }
-        expect(monitor.counters).toEqual({ ...clean, continuityErrors: 2 });
+        expect(monitor.counters).toEqual({ ...NO_FAULTS, continuityErrors: 2 });
       }),
       { seed: 8, numRuns: 30 },
     );
@@ -293,7 +285,7 @@ describe('TsMonitor', () => {
     const datagram = thinStream(PCR_CYCLE - 27_000_000 * 300);
     const monitor = new TsMonitor();
     for (let index = 0; index < 12_000; index++) monitor.push(datagram(index), index * 50);
-    expect(monitor.counters).toEqual(clean);
+    expect(monitor.counters).toEqual(NO_FAULTS);
     expect(monitor.bitsPerSecond).toBe(20 * 1316 * 8);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { health } from '../../web-viewer/page/health.ts';
 import { HISTORY_SECONDS, History, lossShare, total } from '../../web-viewer/page/history.ts';
-import { snapshotOf } from './snapshots.ts';
+import { snapshotOf } from '../helpers/snapshots.ts';
 
 /** A history of snapshots `[second, packets, unrecovered, recovered]`. */
 function historyOf(

@@ -4,7 +4,7 @@ import type { FeedListener, FeedRun } from '../../receiver/sinks/viewer-feed.ts'
 import type { StreamRegistry } from '../../web-viewer/server/index.ts';
 import { parseFeedFrame, parseServerMessage, writeFeedMessage } from '../../wire/feed.ts';
 import type { ClientMessage, FeedHeader, ServerMessage } from '../../wire/feed.ts';
-import { snapshotOf } from './snapshots.ts';
+import { snapshotOf } from '../helpers/snapshots.ts';
 
 /** A page as the server sees it. */
 export class Page {

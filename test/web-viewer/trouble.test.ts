@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { StreamSnapshot } from '../../wire/metrics.ts';
 import { playability, titleOf, type CanPlay } from '../../web-viewer/page/playability.ts';
 import { troubles, vlcLine, type PageFacts, type Trouble } from '../../web-viewer/page/trouble.ts';
-import { AAC, H264, MP2, MPEG2, snapshotOf } from './snapshots.ts';
+import { AAC, H264, MP2, MPEG2, snapshotOf } from '../helpers/snapshots.ts';
 
 const canPlay: CanPlay = (type) => /avc1|mp4a\.40|opus|audio\/mpeg/.test(type);
 

@@ -16,6 +16,7 @@ import {
 } from '../../wire/feed.ts';
 import type { StreamSnapshot } from '../../wire/metrics.ts';
 import { anyBytes, hex, prefixes } from '../helpers/bytes.ts';
+import { NO_FAULTS, NO_LOSS } from '../helpers/snapshots.ts';
 
 fc.configureGlobal({ seed: 1317 });
 
@@ -38,22 +39,13 @@ const SNAPSHOT: StreamSnapshot = {
   address: 'rtp://239.255.1.1:5004',
   interface: { name: 'lo', address: '127.0.0.1', reason: 'asked for by --iface' },
   state: 'playing',
+  ...NO_LOSS,
   packets: 9,
   bytes: 11_844,
   lost: 1,
-  recovered: 0,
   unrecovered: 1,
-  late: 0,
-  duplicate: 0,
-  reordered: 0,
-  overflow: 0,
-  syncLosses: 0,
-  syncByteErrors: 0,
-  patErrors: 0,
+  ...NO_FAULTS,
   continuityErrors: 1,
-  pmtErrors: 0,
-  pidErrors: 0,
-  pcrErrors: 0,
   restarts: 0,
   lossMayBeUnderstated: false,
   refused: { 'bad-version': 2 },
