@@ -6,7 +6,7 @@
  *      RTCP socket ─┘        └─► reports ─► exchange └─► nextEnd
  */
 import { monotonicNow } from '../transport/clock.ts';
-import { Driver } from '../transport/driver.ts';
+import { afterSockets, Driver } from '../transport/driver.ts';
 import type { ArrivalQueue, ChosenInterface, Exchange, UdpEngine } from '../transport/udp.ts';
 import { formatMediaAddress, type Endpoint, type MediaAddress } from '../wire/address.ts';
 import { LancastError } from '../wire/errors.ts';
@@ -121,7 +121,10 @@ class Session implements ReceiverSession {
       cname,
       random,
     });
-    this.#driver = new Driver(this.#reception, (output) => this.#route(output), { now });
+    this.#driver = new Driver(this.#reception, (output) => this.#route(output), {
+      now,
+      afterReading: afterSockets,
+    });
   }
 
   /** Opens the media socket and, where RTCP may come, those of the reports. */

@@ -35,6 +35,8 @@ const TICKS_PER_MS = 90;
 const CLASH_MS = 1000;
 /** A jump that the sender announced counts from here on. */
 const MARKED_JUMP_MS = 100;
+/** So near the highest no other run begins by accident, when its timestamp is near as well. */
+const NEAR_STEPS = 100;
 /** Sequence numbers remembered with time and timestamp. */
 const HISTORY = 8192;
 /** Without timestamps: how far ahead a sequence number may always be. */
@@ -187,9 +189,16 @@ export class ReceiveLog {
     const least = Math.min(this.#leastMs, this.#leastBeforeMs);
     const limitMs = CLASH_MS * this.#haste();
     if (Math.abs(delayMs - this.#delayMs) <= limitMs || Math.abs(delayMs - least) <= limitMs) return false;
+    if (this.#goesOn(step, ticks)) return false;
     if (step > 0 || step <= -HISTORY) return true;
     const claimed = this.#stamps[(this.#highest + step) & (HISTORY - 1)] ?? 0;
     return Math.abs(wrapDistance(claimed, ticks, 32)) > CLASH_MS * TICKS_PER_MS;
+  }
+
+  /** Next to the highest by both counters: whatever the arrival says, which a stall of our own machine puts off. */
+  #goesOn(step: number, ticks: number): boolean {
+    const ahead = ticks - this.#ticks;
+    return step > 0 && step <= NEAR_STEPS && ahead >= 0 && ahead <= CLASH_MS * TICKS_PER_MS;
   }
 
   /** How many times faster than time the media clock ran, at least 1: a sender may hurry without telling its pace. */

@@ -287,7 +287,8 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
 
   #endBy(last: LancReport | undefined, now: number): void {
     const endIndex = last && this.#epoch?.localIndex(last.index);
-    this.#release.end(endIndex, now + this.#options.latencyMs);
+    const heardAt = Math.max(now, this.#epoch?.log.lastArrivedAt ?? now);
+    this.#release.end(endIndex, heardAt + this.#options.latencyMs);
   }
 
   #isPlaying(ssrc: number, address: string): boolean {

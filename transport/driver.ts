@@ -2,12 +2,19 @@
 import type { Stage } from '../wire/stage.ts';
 import { monotonicNow } from './clock.ts';
 
-/** What a driver may be given instead of the machine's own; all of it is for tests, except `onError`. */
+/** How to drive. `now` and `setTimer` replace the machine's own in tests. */
 export interface DriverOptions {
   /** Monotonic milliseconds. */
   now?: () => number;
   /** Calls `wake` once after at least `delayMs`, a whole number from 1; gives back what cancels it. */
   setTimer?: (wake: () => void, delayMs: number) => () => void;
+  /**
+   * For stages that are fed from sockets: calls `next` when all of them have had a turn to be read, as `afterSockets` does.
+   *
+   * While this process was busy, what is waited for may have come into the kernel's buffers. So when something is due the
+   * sockets are read first: the stage is told the time of before until a turn brings nothing, for a quarter of a second at most.
+   */
+  afterReading?: (next: () => void) => void;
   /**
    * Takes what the stage or `emit` threw: a bug of ours. The driver is closed by then. Without it the error is thrown on:
    * out of `push`, or out of the timer.
@@ -17,6 +24,13 @@ export interface DriverOptions {
 
 /** setTimeout fires at once when asked for more (24.8 days). */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
+/** Reading goes on for no longer, lest a flood of inputs puts off for ever what is due. */
+const LONGEST_READING_MS = 250;
+
+/** Calls `next` when the event loop has read the sockets once: behind its poll phase. */
+export function afterSockets(next: () => void): void {
+  setImmediate(next);
+}
 
 /** Pushes inputs into a stage, polls it dry after each and whenever `wakeAt` has passed, and emits what comes out. */
 export class Driver<In, Out> {
@@ -25,10 +39,14 @@ export class Driver<In, Out> {
   readonly #now: () => number;
   readonly #setTimer: (wake: () => void, delayMs: number) => () => void;
   readonly #onError: ((error: unknown) => void) | undefined;
+  readonly #afterReading: ((next: () => void) => void) | undefined;
   readonly #wake = (): void => this.#woken();
+  readonly #turn = (): void => this.#turned();
   #cancelTimer: () => void = () => undefined;
   #at = -Infinity; // the time the stage was last told
   #armedFor = Infinity;
+  #readingUntil: number | undefined; // something is due, and the sockets are read first
+  #inputs = 0; // of the present turn of reading
   #draining = false;
   #closed = false;
 
@@ -39,13 +57,15 @@ export class Driver<In, Out> {
     this.#now = options.now ?? monotonicNow;
     this.#setTimer = options.setTimer ?? realTimer;
     this.#onError = options.onError;
+    this.#afterReading = options.afterReading;
   }
 
   /** Hands one input to the stage and emits what follows from it. Does nothing once closed. */
   push(input: In): void {
     if (this.#closed) return;
     try {
-      this.#at = this.#now();
+      this.#look();
+      this.#inputs++;
       this.#stage.push(input, this.#at);
       this.#drain();
     } catch (error) {
@@ -53,11 +73,12 @@ export class Driver<In, Out> {
     }
   }
 
-  /** Polls the stage: at the start, and after it was changed by something other than `push`. */
+  /** Polls the stage: at the start, and after it was changed, or given an input, by other means than `push`. */
   drain(): void {
     if (this.#closed) return;
     try {
-      this.#at = this.#now();
+      this.#look();
+      this.#inputs++;
       this.#drain();
     } catch (error) {
       this.#fail(error);
@@ -68,6 +89,30 @@ export class Driver<In, Out> {
   close(): void {
     this.#closed = true;
     this.#disarm();
+  }
+
+  /** Takes the time; has the sockets read first when something is due. */
+  #look(): void {
+    if (this.#readingUntil !== undefined) return;
+    const now = this.#now();
+    if (this.#afterReading && now >= this.#armedFor) {
+      this.#disarm();
+      this.#readingUntil = now + LONGEST_READING_MS;
+      this.#inputs = 0;
+      this.#afterReading(this.#turn);
+    } else this.#at = now;
+  }
+
+  /** The sockets have had a turn. */
+  #turned(): void {
+    if (this.#closed) return;
+    if (this.#inputs > 0 && this.#now() < (this.#readingUntil ?? 0)) {
+      this.#inputs = 0;
+      this.#afterReading?.(this.#turn);
+      return;
+    }
+    this.#readingUntil = undefined;
+    this.drain();
   }
 
   /** Polls until the stage has no more. What `emit` pushes meanwhile is polled by the outermost loop, at the newest time. */
@@ -89,6 +134,7 @@ export class Driver<In, Out> {
 
   /** An earlier timer that is already set is let be: it finds nothing and sets the next one. */
   #arm(): void {
+    if (this.#readingUntil !== undefined) return;
     const { wakeAt } = this.#stage;
     if (wakeAt >= this.#armedFor) return;
     this.#disarm();
@@ -103,6 +149,8 @@ export class Driver<In, Out> {
   }
 
   #woken(): void {
+    this.#look();
+    if (this.#readingUntil !== undefined) return;
     this.#armedFor = Infinity;
     this.drain();
   }

@@ -118,6 +118,17 @@ describe('a receive log', () => {
       [10, 12, 11],
     ],
     ['both jump by a little together', [[15, 600, 150]], [15]],
+    [
+      'everything comes two seconds late at once (we stalled), and out of order',
+      [
+        [12, 120, 2_120],
+        [11, 110, 2_120],
+        [10, 100, 2_121],
+        [13, 130, 2_121],
+        [300, 3_000, 3_000],
+      ],
+      [12, 11, 10, 13, 300],
+    ],
     ['both jump, not together with time', [[15, 60_000, 150]], ['clash']],
     ['both jump back (a restart)', [[-20_000, -60_000, 200]], ['clash']],
     ['both jump ahead (a restart)', [[20_000, 60_000, 200]], ['clash']],

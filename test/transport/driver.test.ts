@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Driver } from '../../transport/driver.ts';
+import { afterSockets, Driver } from '../../transport/driver.ts';
 import type { Stage } from '../../wire/stage.ts';
 
 /** Gives each input back at the time the input names. */
@@ -240,5 +240,126 @@ describe('Driver', () => {
       driver.push(seconds * 1000 + nanoseconds / 1e6 + 20);
     });
     expect(performance.now() - started).toBeGreaterThanOrEqual(19.9);
+  });
+});
+
+/** Waits for an input until a deadline: `given up` then, unless it came before. Everything else it echoes at once. */
+class Patience implements Stage<string, string> {
+  deadline = Infinity;
+  readonly told: number[] = [];
+  readonly #ready: string[] = [];
+  push(input: string, now: number): void {
+    this.told.push(now);
+    if (input === 'awaited') this.deadline = Infinity;
+    this.#ready.push(input);
+  }
+  poll(now: number): string | undefined {
+    this.told.push(now);
+    if (now < this.deadline) return this.#ready.shift();
+    this.deadline = Infinity;
+    return 'given up';
+  }
+  get wakeAt(): number {
+    return this.#ready.length > 0 ? -Infinity : this.deadline;
+  }
+}
+
+describe('Driver of a stage that is fed from sockets', () => {
+  function fed(stallMs = 0) {
+    const time = new FakeTime();
+    time.lateMs = stallMs;
+    const stage = new Patience();
+    const out: string[] = [];
+    const turns: (() => void)[] = [];
+    const driver = new Driver<string, string>(stage, (output) => out.push(output), {
+      now: () => time.now,
+      setTimer: time.setTimer,
+      afterReading: (next) => turns.push(next),
+    });
+    stage.deadline = 1200;
+    driver.drain();
+    /** The sockets have had a turn, in which they brought these. */
+    const turn = (...inputs: string[]) => {
+      for (const input of inputs) driver.push(input);
+      turns.shift()?.();
+    };
+    return { time, stage, out, turns, driver, turn };
+  }
+
+  it('reads them before anything that is due', () => {
+    const { time, out, turns, turn } = fed();
+    time.advance(1200);
+    expect([out, turns.length]).toEqual([[], 1]);
+    turn('awaited');
+    turn();
+    expect([out, turns.length, time.pending]).toEqual([['awaited'], 0, 0]);
+  });
+
+  it('gives up what none of them has brought, after one turn', () => {
+    const { time, out, turns, turn } = fed();
+    time.advance(1200);
+    turn();
+    expect([out, turns.length, time.pending]).toEqual([['given up'], 0, 0]);
+  });
+
+  it('goes on reading for as long as each turn brings something', () => {
+    const { time, out, turns, turn } = fed(500);
+    time.advance(1700);
+    for (let i = 0; i < 10; i++) turn('another');
+    expect(out).toEqual(Array.from({ length: 10 }, () => 'another'));
+    turn('awaited');
+    turn();
+    expect([out.at(-1), turns.length, out.includes('given up')]).toEqual(['awaited', 0, false]);
+  });
+
+  it('does not let a flood put off for ever what is due', () => {
+    const { time, out, turn } = fed();
+    time.advance(1200);
+    for (let now = 1210; now <= 1450; now += 10) {
+      time.advance(now);
+      turn('another');
+    }
+    expect(out.at(-1)).toBe('given up');
+  });
+
+  it('reads them first as well when an input comes before the timer', () => {
+    const { time, out, turns, driver, turn } = fed(1000);
+    time.now = 1700;
+    driver.push('another');
+    expect([out, turns.length]).toEqual([['another'], 1]);
+    turn('awaited');
+    turn();
+    expect(out).toEqual(['another', 'awaited']);
+    time.advance(3000);
+    expect(out).toEqual(['another', 'awaited']);
+  });
+
+  it('never lets the time of the stage run backwards, and keeps its promises afterwards', () => {
+    const { time, stage, out, driver, turn } = fed();
+    time.advance(1200);
+    turn('awaited');
+    turn();
+    stage.deadline = 1600;
+    driver.push('another');
+    time.advance(1600);
+    turn();
+    expect(out).toEqual(['awaited', 'another', 'given up']);
+    expect(stage.told).toEqual([...stage.told].sort((a, b) => a - b));
+  });
+
+  it('does nothing once closed', () => {
+    const { time, out, driver, turn } = fed();
+    time.advance(1200);
+    driver.close();
+    turn('awaited');
+    expect([out, time.pending]).toEqual([[], 0]);
+  });
+
+  it('has them read by the event loop', async () => {
+    const events: string[] = [];
+    afterSockets(() => events.push('turn'));
+    setTimeout(() => events.push('later'), 5);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(events).toEqual(['turn', 'later']);
   });
 });
