@@ -25,7 +25,7 @@ export type ReceptionInput =
       /** A datagram on the media port. */
       kind: 'media';
       data: Buffer;
-      /** Monotonic milliseconds; not after `now`. */
+      /** Monotonic milliseconds; after `now` only for what is read late (`afterReading` of the driver). */
       arrivedAt: number;
       source: Endpoint;
     }
@@ -194,7 +194,11 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
       refused,
       bufferMs: this.#window.heldMs,
     };
-    if (!epoch) return figures;
+    if (!epoch) {
+      const [eldest] = this.#demultiplexer.waiting;
+      if (eldest) figures.silentMs = Math.max(0, now - eldest.heldAt);
+      return figures;
+    }
     figures.framing = epoch.framing;
     figures.source = formatEndpoint(epoch.sender.endpoint);
     figures.silentMs = Math.max(0, now - epoch.log.lastArrivedAt);

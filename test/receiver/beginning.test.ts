@@ -132,6 +132,11 @@ describe('the first datagrams of a stream', () => {
     }
   });
 
+  it('are no silence while they wait', () => {
+    const { reception } = receive(rtpRun({ count: 50 }), { latencyMs: 10_000, until: 495 });
+    expect(reception.figures(495)).toMatchObject({ silentMs: 5, packets: 0 });
+  });
+
   it('of bare TS wait for nothing', () => {
     expect(atOf(receive(tsRun(3)).outputs, 'payload')).toEqual([0, 10, 20]);
   });
