@@ -254,7 +254,7 @@ describe('probe and stats', () => {
     const url = `rtp://${freshGroup()}`;
     const sender = lancast('send', fileOf('film.ts', film), '--to', url, '--iface', 'lo', '--loop', '--json');
     await sender.event('sending');
-    const stats = lancast('stats', url, '--iface', 'lo', '--interval', '200ms', '--count', '2');
+    const stats = lancast('stats', url, '--iface', 'lo', '--interval', '500ms', '--count', '2');
     const probe = lancast('probe', url, '--iface', 'lo', '--duration', '1s');
     const { stdout } = await stats.ended;
     expect(stdout.toString()).toMatch(/time +bitrate +jitter +lost\/total.*\n.*Mb\/s.*good\n.*Mb\/s.*good\n/);
