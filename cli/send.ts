@@ -168,6 +168,10 @@ function figures({ receivers, ...counters }: SenderProgress): Record<string, unk
 
 function sayEnd(summary: SenderProgress & { complete: boolean }, output: Output): void {
   const { complete, mediaMs, sentBytes, sentDatagrams, failedSends } = summary;
+  if (sentDatagrams === 0 && failedSends > 0) {
+    output.say(`  ! nothing left this PC: the system refused ${plural(failedSends, 'datagram')}`);
+    return;
+  }
   const size = `${formatBytes(sentBytes)} in ${plural(sentDatagrams, 'datagram')}`;
   output.say(`  ${complete ? '✓ sent' : '! stopped at'} ${formatClock(mediaMs)} of the programme: ${size}`);
   if (failedSends > 0) output.say(`  ! the system refused ${plural(failedSends, 'datagram')}`);

@@ -207,9 +207,11 @@ class Sender implements SenderSession {
     const { index, octets, dueAt } = this.#departures;
     const { ppm, bitsPerSecond } = this.#pacer.pace;
     const aheadMs = (Math.max(0, dueAt - monotonicNow()) * ppm) / 1e6;
+    // What the kernel refused has not left, though it is no longer queued.
+    const sentDatagrams = Math.max(0, Math.min(index - queue.queued, queue.stats.sent));
     return {
-      sentDatagrams: Math.max(0, index - queue.queued),
-      sentBytes: Math.max(0, octets - queue.queued * DATAGRAM_PAYLOAD_BYTES),
+      sentDatagrams,
+      sentBytes: Math.max(0, octets - (index - sentDatagrams) * DATAGRAM_PAYLOAD_BYTES),
       mediaMs: Math.max(0, this.#newestMediaMs - aheadMs),
       bitsPerSecond,
       pacePpm: ppm,

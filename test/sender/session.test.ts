@@ -25,17 +25,23 @@ class Outlet implements UdpEngine {
   readonly datagrams: { datagram: Buffer; dueAt: number; pushedAt: number }[] = [];
   readonly reports: { datagram: Buffer; to: Endpoint; at: number }[] = [];
   readonly closed: string[] = [];
+  /** The kernel refuses what is sent. */
+  refuses = false;
   hear: ArrivalSink | undefined;
   fail: (reason: LancastError) => void = () => undefined;
 
   async openDeparture(options: DepartureOptions): Promise<DepartureQueue> {
     this.departures.push(options);
     const close = async (): Promise<void> => void this.closed.push('departure');
+    const stats = { sent: 0, sentBytes: 0, failed: 0, latestMs: 0 };
     return {
-      stats: { sent: 0, sentBytes: 0, failed: 0, latestMs: 0 },
+      stats,
       queued: 0,
       failure: new Promise((resolve) => (this.fail = resolve)),
-      push: (datagram, dueAt) => void this.datagrams.push({ datagram, dueAt, pushedAt: monotonicNow() }),
+      push: (datagram, dueAt) => {
+        this.datagrams.push({ datagram, dueAt, pushedAt: monotonicNow() });
+        stats[this.refuses ? 'failed' : 'sent']++;
+      },
       drained: () => sleep((this.datagrams.at(-1)?.dueAt ?? 0) - monotonicNow()),
       close,
       [Symbol.asyncDispose]: close,
@@ -123,8 +129,8 @@ const FILM = programme({ durationMs: 300 });
 async function send(
   source: Source,
   changes: Partial<SenderOptions> = {},
+  outlet = new Outlet(),
 ): Promise<{ outlet: Outlet; session: SenderSession }> {
-  const outlet = new Outlet();
   const session = await startSender({
     source,
     addresses: [address('rtp')],
@@ -242,6 +248,15 @@ describe.concurrent('a sender', () => {
     const reason = new LancastError('E103', 'no route');
     outlet.fail(reason);
     await expect(session.ended).rejects.toBe(reason);
+  });
+
+  it('counts nothing as sent of what the kernel refuses', async () => {
+    const refusing = new Outlet();
+    refusing.refuses = true;
+    const { session } = await send(new Memory([FILM]), {}, refusing);
+    const summary = await session.ended;
+    expect(summary.failedSends).toBeGreaterThan(0);
+    expect(summary).toMatchObject({ sentDatagrams: 0, sentBytes: 0 });
   });
 
   it('reports to the port above each destination, and names receivers that report back', async () => {
