@@ -1,4 +1,5 @@
 /** `lancast demo`: see it work on this PC. A sender, a receiver and the viewer in one process. */
+import type { ChosenInterface } from '../transport/udp.ts';
 import { formatEndpoint, formatMediaAddress, type MediaAddress } from '../wire/address.ts';
 import { command, defaulted, flag, single, type Context } from './command.ts';
 import { commandName, installationFile, version } from './installation.ts';
@@ -24,7 +25,7 @@ export const demo = command({
   arguments: {},
   options: {
     to: defaulted(single('ADDRESS', address, 'the group'), 'rtp://239.255.13.16:5004'),
-    iface: defaulted(single('CARD', text, 'network card, by name or address'), '127.0.0.1'),
+    iface: single('CARD', text, 'network card, by name or address; otherwise the film stays on this PC'),
     http: single(
       'HOST:PORT',
       httpAddress,
@@ -37,12 +38,13 @@ export const demo = command({
 
 interface DemoValues {
   to: MediaAddress;
-  iface: string;
+  iface: string | undefined;
   http: { host: string; port: number } | undefined;
 }
 
 async function runDemo(values: DemoValues, { output, signal }: Context): Promise<number> {
-  const { to, iface, http } = values;
+  const { to, http } = values;
+  const iface = await chooseCard(to, values.iface);
   await using view = await openViewer(http, output);
   // The receiver first, so that it has the film from its first datagram on.
   const stream = await openStream(to, { iface, from: [], latency: LATENCY_MS });
@@ -58,6 +60,13 @@ async function runDemo(values: DemoValues, { output, signal }: Context): Promise
   await Promise.race([aborted(signal), sender.session.ended]);
   endFollowing();
   return 0;
+}
+
+/** Loopback, unless people ask for a card: a demo does not fill their network. */
+async function chooseCard(to: MediaAddress, wanted: string | undefined): Promise<ChosenInterface> {
+  const { chooseInterface } = await import('../transport/interfaces.ts');
+  if (wanted !== undefined) return chooseInterface(to.address, wanted);
+  return { ...(await chooseInterface(to.address, '127.0.0.1')), reason: 'the demo stays on this PC' };
 }
 
 /** The box: where to look, and what to type elsewhere. */

@@ -33,7 +33,8 @@ export const receiveOptions = {
 
 /** Their values. */
 export interface ReceiveValues {
-  iface: string | undefined;
+  /** By name or address, or one that is chosen already. */
+  iface: string | ChosenInterface | undefined;
   from: string[];
   latency: number;
 }
@@ -62,7 +63,8 @@ export async function openStream(address: MediaAddress, values: ReceiveValues): 
     const message = `${address.address} is neither a group nor an address of this machine`;
     throw new LancastError('E104', message, { address: address.address });
   }
-  const via = await chooseInterface(address.address, values.iface);
+  const { iface } = values;
+  const via = typeof iface === 'object' ? iface : await chooseInterface(address.address, iface);
   const session = await startReceiver({
     address,
     engine: dgramEngine,

@@ -11,7 +11,8 @@ export interface SendOptions {
   /** A file; `-` is standard input, `test` the test pattern. */
   source: string;
   addresses: readonly MediaAddress[];
-  iface: string | undefined;
+  /** By name or address, or one that is chosen already. */
+  iface: string | ChosenInterface | undefined;
   ttl: number;
   loop: boolean;
   asIs: boolean;
@@ -30,7 +31,7 @@ export interface OpenSender {
 
 /** Opens the source and begins to send. Throws `LancastError` E001, E102 to E115, E201 to E208. */
 export async function openSender(options: SendOptions): Promise<OpenSender> {
-  const { addresses, ttl, broadcast, bitrate, paceQuantum } = options;
+  const { addresses, iface, ttl, broadcast, bitrate, paceQuantum } = options;
   const [{ startSender }, { dgramEngine }, { chooseInterface }, source] = await Promise.all([
     import('../sender/index.ts'),
     import('../transport/udp-dgram.ts'),
@@ -38,7 +39,7 @@ export async function openSender(options: SendOptions): Promise<OpenSender> {
     openSource(options),
   ]);
   try {
-    const via = await chooseInterface(addresses[0]?.address ?? '', options.iface);
+    const via = typeof iface === 'object' ? iface : await chooseInterface(addresses[0]?.address ?? '', iface);
     const session = await startSender({
       source,
       addresses,

@@ -97,7 +97,12 @@ describe('the demo', () => {
     await sleep(11_500); // the film takes 10.24 s
     const answer = await fetch(new URL('/api/v1/streams', String(url)));
     expect(await answer.json()).toMatchObject({
-      streams: [{ state: 'playing', lost: 0, continuityErrors: 0, pcrErrors: 0, patErrors: 0, restarts: 0 }],
+      streams: [
+        {
+          interface: { name: 'lo', reason: 'the demo stays on this PC' },
+          ...{ state: 'playing', lost: 0, continuityErrors: 0, pcrErrors: 0, patErrors: 0, restarts: 0 },
+        },
+      ],
     });
     demo.kill('SIGINT');
     expect((await demo.ended).code).toBe(130);
