@@ -176,6 +176,18 @@ describe('several streams', () => {
     await page.locator('h1', { hasText: 'One' }).waitFor();
     await page.goto(`${viewer.url}stream-1`);
     await page.locator('h1', { hasText: 'Two' }).waitFor();
+    expect(await page.locator('.trouble', { hasText: 'no stream called' }).count()).toBe(0);
+    await page.close();
+  });
+
+  it('are not mixed up without a word', async () => {
+    show({ name: 'One' });
+    const page = await openPage();
+    await page.goto(`${viewer.url}stream-7`);
+    await page.locator('.trouble', { hasText: 'There is no stream called "stream-7" here.' }).waitFor();
+    await page.locator('.tile', { hasText: 'One' }).click();
+    await page.locator('.trouble').waitFor({ state: 'detached' });
+    expect(new URL(page.url()).pathname).toBe('/stream-0');
     await page.close();
   });
 });

@@ -22,6 +22,7 @@ describe('troubles', () => {
     ['says that data is not understood', { state: 'waiting', refused: { 'too-short': 4 } }, {}, ['refused']],
     ['says since when there is no data', { state: 'silent', silentMs: 12_000 }, {}, ['silent']],
     ['says that the sender has ended', { state: 'ended' }, {}, ['ended']],
+    ['says that there is no stream of the name asked for', {}, { unknownId: 'nave' }, ['unknownStream']],
     ['names a second sender', { secondSender: '192.168.1.77' }, {}, ['secondSender']],
     ['says that loss may be understated', { lossMayBeUnderstated: true }, {}, ['understated']],
     ['tells our own drops from the network', { kernelDrops: 3 }, {}, ['kernelDrops']],

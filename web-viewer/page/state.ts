@@ -28,6 +28,12 @@ export const watched = computed<StreamSnapshot | undefined>(() => {
 /** Its id; changes only when another stream is watched. */
 export const watchedId = computed(() => watched.value?.id);
 
+/** What the address bar asks for, when no stream is called that. */
+export const unknownId = computed(() => {
+  const id = chosenId.value;
+  return id === '' || id === watchedId.value ? undefined : id;
+});
+
 /** Watches another stream. */
 export function watch(id: string): void {
   if (id === chosenId.peek()) return;

@@ -155,6 +155,10 @@ export const strings = {
       title: 'The sender has ended the stream.',
       text: 'When it starts again, it plays here by itself.',
     }),
+    unknownStream: (id: string): TroubleWords => ({
+      title: `There is no stream called "${id}" here.`,
+      text: 'This is the first of those that are received. The list has them all.',
+    }),
     secondSender: (sender: string): TroubleWords => ({
       title: 'A second sender uses the same address.',
       text: `${sender} is being ignored so that the picture stays whole. Give it an address of its own, or choose one of both with --from.`,

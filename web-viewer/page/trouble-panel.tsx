@@ -3,7 +3,7 @@ import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import type { StreamSnapshot } from '../../wire/metrics.ts';
 import { judged, playback } from './media.ts';
-import { updatedAt } from './state.ts';
+import { unknownId, updatedAt } from './state.ts';
 import { strings } from './strings.ts';
 import { troubles, type Trouble } from './trouble.ts';
 
@@ -16,6 +16,7 @@ export function currentTroubles(stream: StreamSnapshot): Trouble[] {
     startingMs: since === undefined ? undefined : Date.now() - since,
     skips: playback.skips.value,
     playerError: playback.error.value,
+    unknownId: unknownId.value,
   });
 }
 

@@ -24,6 +24,8 @@ export interface PageFacts {
   skips: number;
   /** What the browser said when the player last failed, until it plays again. */
   playerError?: string | undefined;
+  /** What the address bar asks for, when no stream is called that. */
+  unknownId?: string | undefined;
 }
 
 /** A key frame may take this long; broadcasters use up to five seconds between two. */
@@ -88,6 +90,8 @@ function noteworthy(
 ): Trouble[] {
   const words = strings.trouble;
   const found: Trouble[] = [];
+  if (page.unknownId !== undefined)
+    found.push({ id: 'unknownStream', level: 'note', ...words.unknownStream(page.unknownId) });
   if (secondSender !== undefined)
     found.push({ id: 'secondSender', level: 'warn', ...words.secondSender(secondSender) });
   if (kernelDrops !== undefined && kernelDrops > 0)
