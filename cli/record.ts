@@ -180,7 +180,7 @@ function conclude({ snapshot, recording, ending, fault }: Outcome, output: Outpu
   return fault && recording.droppedBytes > 0 ? explain(fault).exitCode : 0;
 }
 
-/** The last line for programs: the contract others script against. What is not known is left out. */
+/** The last line for programs: the contract others script against. What is not known is `null`. */
 function summaryOf(snapshot: StreamSnapshot, { bytes, sha256 }: RecordingSummary): JsonEvent {
   return {
     event: 'summary',
@@ -192,8 +192,8 @@ function summaryOf(snapshot: StreamSnapshot, { bytes, sha256 }: RecordingSummary
     late: snapshot.late,
     duplicate: snapshot.duplicate,
     reordered: snapshot.reordered,
-    firstIndex: snapshot.firstIndex,
-    missingBefore: snapshot.missingBefore,
+    firstIndex: snapshot.firstIndex ?? null,
+    missingBefore: snapshot.missingBefore ?? null,
     continuityErrors: snapshot.continuityErrors,
     sha256,
   };

@@ -79,6 +79,13 @@ describe('record', () => {
     expect(summary?.sha256).toBe(sha256(readFileSync(out)));
     expect(readFileSync(out).length % 188).toBe(0);
   });
+  it('says null of what the framing cannot tell', async () => {
+    const { summary } = await cast(`udp://${freshGroup()}`, fileOf('film.ts', film), {
+      record: ['--timeout', '1s'],
+    });
+    expect(Object.keys(summary)).toEqual(SUMMARY);
+    expect(summary).toMatchObject({ bytes: film.length, firstIndex: null, missingBefore: null });
+  });
   for (const limit of ['--timeout', '--duration']) {
     it(`ends with 11 when nothing came within ${limit}`, async () => {
       const out = path.join(temporaryFolder(), 'out.ts');
@@ -90,7 +97,7 @@ describe('record', () => {
         /✗ E101 No packets from rtp:\/\/239\..* for 0\.5 s\.\n {4}why: joined on lo.*\n {4}fix: /,
       );
       expect(recorder.events.at(-2)).toMatchObject({ event: 'error', code: 'E101' });
-      expect(recorder.events.at(-1)).toMatchObject({ event: 'summary', packets: 0, bytes: 0 });
+      expect(recorder.events.at(-1)).toMatchObject({ event: 'summary', packets: 0, firstIndex: null });
     });
   }
   for (const [signal, status] of [
