@@ -88,7 +88,6 @@ async function interop() {
 }
 
 async function soak() {
-  if (provide('ffmpeg').length > 0) return 1;
   await prepare();
   return conclude([await project('soak', { limitMs: Infinity })]);
 }

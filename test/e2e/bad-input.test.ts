@@ -8,6 +8,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { programme } from '../helpers/programme.ts';
 import {
+  MAIN,
   Program,
   fileOf,
   freshGroup,
@@ -18,7 +19,6 @@ import {
   temporaryFolder,
 } from './program.ts';
 
-const MAIN = path.resolve('dist/cli/main.js');
 const film = programme({ durationMs: 1500, bitsPerSecond: 3_000_000 });
 
 /** A real MP4 of `seconds`, its index at the end. */

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach } from 'vitest';
 
-const MAIN = path.resolve('dist/cli/main.js');
+/** The built program. Needs `npm run build`. */
+export const MAIN = path.resolve('dist/cli/main.js');
 const PATIENCE_MS = 20_000;
 const LOOK_EVERY_MS = 10;
 

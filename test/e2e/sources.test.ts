@@ -100,7 +100,12 @@ describe('the demo', () => {
       streams: [
         {
           interface: { name: 'lo', reason: 'the demo stays on this PC' },
-          ...{ state: 'playing', lost: 0, continuityErrors: 0, pcrErrors: 0, patErrors: 0, restarts: 0 },
+          state: 'playing',
+          lost: 0,
+          continuityErrors: 0,
+          pcrErrors: 0,
+          patErrors: 0,
+          restarts: 0,
         },
       ],
     });
