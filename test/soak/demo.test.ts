@@ -29,12 +29,17 @@ it(`casts, receives, shows and records for ${MINUTES} minutes without loss, leak
   const { streams } = await page.hear('streams');
   page.say({ type: 'subscribe', channel: 1, stream: streams[0]?.id ?? '', mode: 'ts' });
   const programs = { demo, recorder };
+  const shown = { runs: 0, spoilt: 0 };
 
-  await sleep(WARM_UP_MS);
-  for (const end = Date.now() + LAST_MS - WARM_UP_MS; Date.now() < end;) {
+  for (const began = performance.now(); performance.now() < began + LAST_MS;) {
+    await sleep(LOOK_EVERY_MS);
+    const runs = page.frames.splice(0);
+    shown.runs += runs.length;
+    shown.spoilt += runs.filter(({ damaged, discontinuity }) => damaged || discontinuity).length;
+    page.say({ type: 'credit', channel: 1, bytes: runs.reduce((sum, { bytes }) => sum + bytes, 0) });
+    if (performance.now() < began + WARM_UP_MS) continue;
     demo.look();
     recorder.look();
-    await sleep(LOOK_EVERY_MS);
   }
 
   const snapshot = page.messages.flatMap((said) => (said.type === 'streams' ? said.streams : [])).at(-1);
@@ -55,16 +60,15 @@ it(`casts, receives, shows and records for ${MINUTES} minutes without loss, leak
       ].join(' '),
     );
   }
-  const runs = page.frames.length;
-  console.log(`recorder: ${JSON.stringify(summary)}\npage: ${runs} runs of TS`);
+  console.log(`recorder: ${JSON.stringify(summary)}\npage: ${shown.runs} runs of TS`);
 
   const clean = { lost: 0, late: 0, unrecovered: 0, continuityErrors: 0 };
   expect(summary).toMatchObject({ ...clean, firstIndex: 0, missingBefore: 0 });
   expect(summary?.sha256).toBe(sha256(readFileSync(out)));
   expect(snapshot).toMatchObject({ ...clean, pcrErrors: 0, patErrors: 0, restarts: 0, state: 'playing' });
   expect(Number(summary?.packets)).toBeGreaterThan(40 * (LAST_MS / 1000));
-  expect(runs).toBeGreaterThan(10 * (LAST_MS / 1000));
-  expect(page.frames.filter(({ damaged, discontinuity }) => damaged || discontinuity)).toEqual([]);
+  expect(shown.runs).toBeGreaterThan(10 * (LAST_MS / 1000));
+  expect(shown.spoilt).toBe(0);
   for (const { openFiles, growthBytes } of [demo, recorder]) {
     expect(openFiles.size).toBe(1);
     expect(growthBytes).toBeLessThan(UNREST_BYTES + HOURLY_BYTES * (MINUTES / 60));
