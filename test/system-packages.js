@@ -48,7 +48,8 @@ export function provide(...names) {
 }
 
 function remedy(missing, debian) {
-  if (debian) return `sudo apt-get install ${missing.flatMap((name) => KNOWN[name].apt).join(' ')}`;
+  if (debian)
+    return `sudo apt-get update && sudo apt-get install ${missing.flatMap((name) => KNOWN[name].apt).join(' ')}`;
   if (process.platform === 'darwin') {
     return missing.map((name) => KNOWN[name].brew && `brew install ${KNOWN[name].brew}`).join(' ; ');
   }
