@@ -11,7 +11,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { SetupError, build, checkNode, prepare, preparePackages, root, say } from '../cli/setup.js';
-import { locate, provide } from './system-packages.js';
+import { explainNamespaces, locate, provide } from './system-packages.js';
 
 /** A stage that takes longer hangs, and is ended. */
 const LIMIT_MS = 10 * 60_000;
@@ -47,6 +47,7 @@ async function suite() {
   const runnable = rows.at(-1).failed === 0;
   for (const name of ['unit', 'chains', 'transport']) rows.push(await project(name));
   for (const name of ['e2e', 'browser']) rows.push(runnable ? await project(name) : notRun(name));
+  if (rows.some(({ failed }) => failed > 0)) explainNamespaces();
   return conclude(rows);
 }
 

@@ -75,6 +75,13 @@ function apt(args) {
     process.stderr.write(`${stdout}${stderr}apt-get ${args.join(' ')} ended with ${status}\n`);
 }
 
+/** Says so when tests may not make namespaces here: those of full disks and of network cards that come and go need them. */
+export function explainNamespaces() {
+  if (spawnSync('unshare', ['-rnm', 'true']).status === 0) return;
+  say('this system does not let tests make namespaces, so those that need them (unshare) have failed');
+  say('needed: Linux, and root or unprivileged user namespaces; in Docker: --privileged');
+}
+
 /** The path of the first of a known program's commands that is there; `undefined` when none is. */
 export function locate(name) {
   const folders = (process.env.PATH ?? '').split(delimiter);
