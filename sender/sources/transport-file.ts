@@ -17,8 +17,10 @@ export interface InputFile {
   head: Buffer;
 }
 
-/** Bytes that are read at a time: a whole number of datagrams, about 64 KiB. */
+/** Bytes that are handed out at a time: a whole number of datagrams, about 64 KiB. More would hold up the departures. */
 const CHUNK_BYTES = 48 * 7 * TS_PACKET_BYTES;
+/** Bytes that are read at a time, but for the first ones: each read wakes another thread. */
+const READ_BYTES = 8 * CHUNK_BYTES;
 /** Bytes at the end of a file that are looked at for its last clock stamp. */
 const TAIL_BYTES = 1024 * 1024;
 /** Bytes before the first packet that are put up with. More of them, and it is something else. */
@@ -71,6 +73,7 @@ export async function readAt(handle: FileHandle, position: number, length: numbe
 export class FileReader {
   readonly #file: InputFile;
   #position = 0;
+  #ahead: Buffer = Buffer.alloc(0); // read and not handed out
   #closed: Promise<void> | undefined;
 
   constructor(file: InputFile) {
@@ -84,24 +87,31 @@ export class FileReader {
   /** The next bytes; `undefined` at the end and once closed. */
   async next(): Promise<Buffer | undefined> {
     if (this.#closed) return undefined;
-    const { handle, path } = this.#file;
-    try {
-      const chunk = await readAt(handle, this.#position, CHUNK_BYTES);
-      this.#position += chunk.length;
-      return chunk.length > 0 ? chunk : undefined;
-    } catch (error) {
-      if (this.#closed) return undefined;
-      throw inputFailure(error, path);
-    }
+    if (this.#ahead.length === 0) await this.#readOn();
+    if (this.#ahead.length === 0) return undefined;
+    const chunk = this.#ahead.subarray(0, CHUNK_BYTES);
+    this.#ahead = this.#ahead.subarray(CHUNK_BYTES);
+    return chunk;
   }
 
   rewind(): void {
     this.#position = 0;
+    this.#ahead = this.#ahead.subarray(0, 0);
   }
 
   close(): Promise<void> {
     this.#closed ??= this.#file.handle.close();
     return this.#closed;
+  }
+
+  async #readOn(): Promise<void> {
+    const { handle, path } = this.#file;
+    try {
+      this.#ahead = await readAt(handle, this.#position, this.#position === 0 ? CHUNK_BYTES : READ_BYTES);
+      this.#position += this.#ahead.length;
+    } catch (error) {
+      if (!this.#closed) throw inputFailure(error, path);
+    }
   }
 }
 
