@@ -263,6 +263,7 @@ class Sender implements SenderSession {
       if (this.#stop.signal.aborted) return;
       this.#media.push(run);
       await this.#until(this.#pacer.roomAt);
+      await this.#outlets.queue.room();
     }
   }
 

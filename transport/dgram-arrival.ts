@@ -59,6 +59,7 @@ class DgramArrival implements ArrivalQueue {
       },
       receiveBufferBytes: grantedBuffer(socket),
       rejoined: 0,
+      overruns: 0,
     };
     if (scopeOf(options.address.address) !== 'multicast') return;
     this.#timer = setInterval(() => this.#look(), WATCH_MS).unref();
@@ -100,6 +101,7 @@ class DgramArrival implements ArrivalQueue {
     this.stats.received++;
     this.stats.receivedBytes += data.length;
     this.#sink(data, now, from);
+    this.#options.afterBatch?.();
   }
 
   #look(): void {

@@ -38,6 +38,10 @@ export interface DepartureOptions {
   broadcast?: boolean;
   /** Everything due within one quantum leaves together, in milliseconds: 0 or 0.5 to 10. Default: the engine's. */
   quantumMs?: number;
+  /** Differentiated services code point of each datagram, 0 to 63 (RFC 2474). Only the native engine can set it. */
+  dscp?: number;
+  /** Hands the due times to the kernel where the card's queue (`fq`, `etf`) keeps them. Only the native engine can. Default false. */
+  kernelPacing?: boolean;
 }
 
 /** Counters of a departure queue since it was opened. */
@@ -64,6 +68,11 @@ export interface DepartureQueue extends AsyncDisposable {
    * has left: the caller does not write into it again.
    */
   push(datagram: Buffer, dueAt: number): void;
+  /**
+   * Back-pressure for whoever reads a source: `undefined` while the queue has room, else resolves when it has. `push` takes a
+   * datagram in any case.
+   */
+  room(): Promise<void> | undefined;
   /** Resolves when everything pushed so far has left; rejects with a `LancastError` when the socket cannot send at all. */
   drained(): Promise<void>;
   /** Drops what is still queued and closes the socket. */
@@ -80,6 +89,8 @@ export interface ArrivalOptions {
   sources?: readonly string[];
   /** Kernel buffer to ask for, bytes. Default 4 MiB; what was granted stands in the stats. */
   receiveBufferBytes?: number;
+  /** Called behind a run of datagrams: after each one by the JavaScript engine, after 64 at most by the native one. */
+  afterBatch?: () => void;
 }
 
 /** Counters of an arrival queue since it was opened. */
@@ -92,6 +103,11 @@ export interface ArrivalStats {
   receiveBufferBytes: number;
   /** How often the group was joined again because the card had gone away. */
   rejoined: number;
+  /**
+   * How often the engine's own memory was full, because this process was too busy to take what had come: datagrams then wait in
+   * the kernel's buffer, and what that drops stands in `kernelDrops`.
+   */
+  overruns: number;
 }
 
 /** Receives datagrams into the sink it was opened with. */

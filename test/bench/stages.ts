@@ -142,7 +142,7 @@ async function chainTaker(): Promise<(datagram: Buffer) => void> {
 function handEngine(sinks: ArrivalSink[]): UdpEngine {
   const close = (): Promise<void> => Promise.resolve();
   const local = { address: '127.0.0.1', port: 5004 };
-  const stats = { received: 0, receivedBytes: 0, kernelDrops: 0, receiveBufferBytes: 4 << 20, rejoined: 0 };
+  const stats = { received: 0, receivedBytes: 0, kernelDrops: 0, receiveBufferBytes: 4 << 20, rejoined: 0, overruns: 0 };
   return {
     kind: 'javascript',
     openDeparture: () => Promise.reject(new Error('nothing is sent here')),

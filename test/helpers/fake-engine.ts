@@ -44,7 +44,10 @@ export class FakeEngine implements UdpEngine {
   async openArrival(options: ArrivalOptions, sink: ArrivalSink): Promise<ArrivalQueue> {
     const { port } = options.address;
     this.arrivals.push(options);
-    this.#take(port, sink);
+    this.#take(port, (data, arrivedAt, source) => {
+      sink(data, arrivedAt, source);
+      options.afterBatch?.();
+    });
     const drops = () => this.kernelDrops;
     const close = this.#closer(port);
     return {
@@ -54,6 +57,7 @@ export class FakeEngine implements UdpEngine {
         receivedBytes: 0,
         receiveBufferBytes: 4 << 20,
         rejoined: 0,
+        overruns: 0,
         get kernelDrops() {
           return drops();
         },

@@ -42,6 +42,7 @@ class Outlet implements UdpEngine {
         this.datagrams.push({ datagram, dueAt, pushedAt: monotonicNow() });
         stats[this.refuses ? 'failed' : 'sent']++;
       },
+      room: () => undefined,
       drained: () => sleep((this.datagrams.at(-1)?.dueAt ?? 0) - monotonicNow()),
       close,
       [Symbol.asyncDispose]: close,
