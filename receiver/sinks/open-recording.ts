@@ -6,7 +6,7 @@ import type { Writable } from 'node:stream';
 import { promisify } from 'node:util';
 import { Recorder } from './recorder.ts';
 import { diskError, openRecordingFile } from './recording-file.ts';
-import type { Recording, RecordingEvents } from './recording.ts';
+import type { Recording, RecordingEvents, RecordingOptions } from './recording.ts';
 import { PipeSink } from './stdout.ts';
 
 const STDOUT = 1;
@@ -15,14 +15,19 @@ const STDOUT = 1;
  * Opens `path` for a recording. `-` and `/dev/stdout` are standard output; a FIFO waits for its reader. A file that is
  * there is overwritten, as `tee` and `curl -o` do. Throws `LancastError` E401, E402 or E404.
  */
-export async function openRecording(path: string, events: RecordingEvents): Promise<Recording> {
-  if (path === '-' || path === '/dev/stdout') return new PipeSink('-', unblocked(STDOUT), events);
+export async function openRecording(
+  path: string,
+  events: RecordingEvents,
+  options: RecordingOptions = {},
+): Promise<Recording> {
+  if (path === '-' || path === '/dev/stdout') return new PipeSink('-', unblocked(STDOUT), events, options);
   const existing = await stat(path).catch(() => undefined);
-  if (!existing?.isFIFO()) return new Recorder(await openRecordingFile(path), events);
+  if (!existing?.isFIFO())
+    return new Recorder(await openRecordingFile(path, options.unhashed), events, options);
   const fd = await promisify(open)(path, 'w').catch((cause: unknown) => {
     throw diskError(path, cause);
   });
-  return new PipeSink(path, unblocked(fd), events);
+  return new PipeSink(path, unblocked(fd), events, options);
 }
 
 /**

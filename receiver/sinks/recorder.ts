@@ -9,7 +9,7 @@ import { monotonicNow } from '../../transport/clock.ts';
 import { LancastError } from '../../wire/errors.ts';
 import type { Released } from '../sink.ts';
 import type { RecordingFile } from './recording-file.ts';
-import type { Recording, RecordingEvents, RecordingSummary } from './recording.ts';
+import type { Recording, RecordingEvents, RecordingOptions, RecordingSummary } from './recording.ts';
 import { Spill, SPILL_BYTES } from './spill.ts';
 
 /** Half of the 100 ms promised, so that a late timer keeps the promise too. */
@@ -38,11 +38,14 @@ export class Recorder implements Recording {
   #writing: Promise<void> | undefined;
   #syncing: Promise<void> | undefined;
 
-  /** @param spillBytes most bytes that wait for the disk */
-  constructor(file: RecordingFile, events: RecordingEvents, spillBytes = SPILL_BYTES) {
+  constructor(
+    file: RecordingFile,
+    events: RecordingEvents,
+    options: Pick<RecordingOptions, 'spillBytes'> = {},
+  ) {
     this.#file = file;
     this.#events = events;
-    this.#spill = new Spill(spillBytes);
+    this.#spill = new Spill(options.spillBytes ?? SPILL_BYTES);
     this.#syncAt = monotonicNow() + SYNC_EVERY_MS;
     this.#timer = setInterval(() => this.#tick(monotonicNow()), WRITE_EVERY_MS);
   }

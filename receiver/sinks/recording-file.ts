@@ -25,15 +25,15 @@ export interface DiskHandle {
 /** A length of the file and the hash of just that much. */
 interface Mark {
   readonly bytes: number;
-  readonly hash: Hash;
+  readonly hash: Hash | undefined;
 }
 
 /** Opens `path` for a new recording; what was in it is overwritten. Throws E401, E402 or E404. */
-export async function openRecordingFile(path: string): Promise<RecordingFile> {
+export async function openRecordingFile(path: string, unhashed = false): Promise<RecordingFile> {
   try {
     const handle = await open(path, 'w');
     await syncDirectory(dirname(path));
-    return new RecordingFile(path, handle);
+    return new RecordingFile(path, handle, unhashed);
   } catch (cause) {
     throw diskError(path, cause);
   }
@@ -43,14 +43,17 @@ export async function openRecordingFile(path: string): Promise<RecordingFile> {
 export class RecordingFile {
   readonly path: string;
   readonly #handle: DiskHandle;
-  #hash = createHash('sha256');
+  #hash: Hash | undefined;
   #bytes = 0;
-  #safe: Mark = { bytes: 0, hash: this.#hash.copy() };
+  #safe: Mark;
   #unsafe = false;
 
-  constructor(path: string, handle: DiskHandle) {
+  /** @param unhashed works out no SHA-256 */
+  constructor(path: string, handle: DiskHandle, unhashed = false) {
     this.path = path;
     this.#handle = handle;
+    this.#hash = unhashed ? undefined : createHash('sha256');
+    this.#safe = this.#mark();
   }
 
   /** Bytes in the file. */
@@ -58,9 +61,9 @@ export class RecordingFile {
     return this.#bytes;
   }
 
-  /** SHA-256 of the file so far, hexadecimal. */
-  get sha256(): string {
-    return this.#hash.copy().digest('hex');
+  /** SHA-256 of the file so far, hexadecimal; `undefined` when it is not worked out. */
+  get sha256(): string | undefined {
+    return this.#hash?.copy().digest('hex');
   }
 
   /** An fsync failed: what was written since the last good one may be lost. `revert` before writing on. */
@@ -93,7 +96,7 @@ export class RecordingFile {
    */
   async sync(): Promise<boolean> {
     if (this.#bytes === this.#safe.bytes) return false;
-    const mark: Mark = { bytes: this.#bytes, hash: this.#hash.copy() };
+    const mark = this.#mark();
     try {
       await this.#handle.sync();
       if (!this.#unsafe) this.#safe = mark;
@@ -109,7 +112,7 @@ export class RecordingFile {
   async revert(): Promise<number> {
     const lost = this.#bytes - this.#safe.bytes;
     this.#bytes = this.#safe.bytes;
-    this.#hash = this.#safe.hash.copy();
+    this.#hash = this.#safe.hash?.copy();
     this.#unsafe = false;
     await this.#trim();
     return lost;
@@ -120,8 +123,12 @@ export class RecordingFile {
     await this.#handle.close().catch(() => undefined);
   }
 
+  #mark(): Mark {
+    return { bytes: this.#bytes, hash: this.#hash?.copy() };
+  }
+
   #grow(bytes: Buffer): void {
-    this.#hash.update(bytes);
+    this.#hash?.update(bytes);
     this.#bytes += bytes.length;
   }
 

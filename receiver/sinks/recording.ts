@@ -8,12 +8,20 @@ export interface RecordingSummary {
   path: string;
   /** Bytes in the file, or taken by the pipe. */
   bytes: number;
-  /** SHA-256 of exactly these bytes, hexadecimal. */
-  sha256: string;
+  /** SHA-256 of exactly these bytes, hexadecimal; `undefined` for a recording that is not hashed. */
+  sha256: string | undefined;
   /** Places where something is missing: lost on the way, or dropped here. */
   gaps: number;
   /** Bytes that arrived and were dropped because the disk or the pipe took no more. */
   droppedBytes: number;
+}
+
+/** How to record. */
+export interface RecordingOptions {
+  /** Works out no SHA-256, which costs more than everything else together at high rates. Default false. */
+  unhashed?: boolean;
+  /** Most bytes that wait for the disk or the reader. Default 64 MiB. */
+  spillBytes?: number;
 }
 
 /** What a recording tells while it runs. Each is called once per change, never per datagram. */

@@ -4,11 +4,11 @@
  * A slow reader never slows the stream: up to 64 MiB wait for it, then whole datagrams are dropped and counted. A
  * reader that goes away ends the sink quietly.
  */
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import type { Writable } from 'node:stream';
 import { LancastError } from '../../wire/errors.ts';
 import type { Released } from '../sink.ts';
-import type { Recording, RecordingEvents, RecordingSummary } from './recording.ts';
+import type { Recording, RecordingEvents, RecordingOptions, RecordingSummary } from './recording.ts';
 import { Spill, SPILL_BYTES } from './spill.ts';
 
 /** How long `close` waits for a reader that does not read. */
@@ -20,7 +20,7 @@ export class PipeSink implements Recording {
   readonly #stream: Writable;
   readonly #events: RecordingEvents;
   readonly #spill: Spill;
-  readonly #hash = createHash('sha256');
+  readonly #hash: Hash | undefined;
   #bytes = 0;
   #gaps = 0;
   #droppedBytes = 0;
@@ -32,19 +32,19 @@ export class PipeSink implements Recording {
   /**
    * @param path what to call it in the summary
    * @param stream written to without blocking; ended by `close`
-   * @param spillBytes most bytes that wait for the reader
    */
-  constructor(path: string, stream: Writable, events: RecordingEvents, spillBytes = SPILL_BYTES) {
+  constructor(path: string, stream: Writable, events: RecordingEvents, options: RecordingOptions = {}) {
     this.#path = path;
     this.#stream = stream;
     this.#events = events;
-    this.#spill = new Spill(spillBytes);
+    this.#spill = new Spill(options.spillBytes ?? SPILL_BYTES);
+    this.#hash = options.unhashed ? undefined : createHash('sha256');
     stream.on('error', () => this.#readerGone());
     stream.on('close', () => this.#giveUp());
   }
 
   get summary(): RecordingSummary {
-    const sha256 = this.#hash.copy().digest('hex');
+    const sha256 = this.#hash?.copy().digest('hex');
     return {
       path: this.#path,
       bytes: this.#bytes,
@@ -81,7 +81,7 @@ export class PipeSink implements Recording {
     for (let chunk = this.#spill.take(); chunk; chunk = this.#spill.take()) {
       const bytes = chunk.memory.subarray(chunk.start, chunk.end);
       if (!(await this.#send(bytes))) return;
-      this.#hash.update(bytes);
+      this.#hash?.update(bytes);
       this.#bytes += bytes.length;
       this.#spill.release();
     }

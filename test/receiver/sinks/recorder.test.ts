@@ -8,7 +8,7 @@ import { FakeDisk } from './fake-disk.ts';
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
 /** A recorder on a disk in memory, with what it said. */
-function setUp(spillBytes?: number) {
+function setUp(options: { spillBytes?: number; unhashed?: boolean } = {}) {
   const disk = new FakeDisk();
   const said: string[] = [];
   const events = {
@@ -16,7 +16,7 @@ function setUp(spillBytes?: number) {
     onResumed: () => said.push('resumed'),
     onReaderGone: () => said.push('reader gone'),
   };
-  const recorder = new Recorder(new RecordingFile('a.ts', disk), events, spillBytes);
+  const recorder = new Recorder(new RecordingFile('a.ts', disk, options.unhashed), events, options);
   let index = 0;
   const sent: Buffer[] = [];
   /** Pushes `count` datagrams of seven packets, or of `payload`. */
@@ -105,6 +105,23 @@ describe('Recorder', () => {
     });
   });
 
+  it('works out no hash when none is asked for', async () => {
+    const { disk, push, sent, recorder } = setUp({ unhashed: true });
+    push(100);
+    await pass(1000);
+    disk.syncFault = 'EIO';
+    push(100);
+    await pass(600);
+    disk.syncFault = undefined;
+    await recorder.close();
+    expect(disk.content.equals(sent().subarray(0, recorder.summary.bytes))).toBe(true);
+    expect(recorder.summary).toMatchObject({
+      sha256: undefined,
+      bytes: 100 * 1316,
+      droppedBytes: 100 * 1316,
+    });
+  });
+
   it('sums up an empty recording', async () => {
     const { recorder } = setUp();
     await recorder.close();
@@ -132,7 +149,7 @@ describe('Recorder', () => {
     });
 
     it('drops whole datagrams when memory is full too, and counts them as one gap', async () => {
-      const { disk, push, sent, recorder } = setUp(512 * 1024);
+      const { disk, push, sent, recorder } = setUp({ spillBytes: 512 * 1024 });
       disk.room = 0;
       push(1000);
       await pass(1500);

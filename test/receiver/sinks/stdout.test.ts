@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
+import type { RecordingOptions } from '../../../receiver/sinks/recording.ts';
 import { PipeSink } from '../../../receiver/sinks/stdout.ts';
 
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
@@ -29,7 +30,7 @@ class Reader extends Writable {
   }
 }
 
-function setUp(spillBytes?: number) {
+function setUp(options: RecordingOptions = {}) {
   const reader = new Reader();
   const said: string[] = [];
   const sink = new PipeSink(
@@ -40,7 +41,7 @@ function setUp(spillBytes?: number) {
       onResumed: () => said.push('resumed'),
       onReaderGone: () => said.push('reader gone'),
     },
-    spillBytes,
+    options,
   );
   let index = 0;
   const sent: Buffer[] = [];
@@ -85,6 +86,14 @@ describe('PipeSink', () => {
     });
   });
 
+  it('works out no hash when none is asked for', async () => {
+    const { reader, sink, push, sent } = setUp({ unhashed: true });
+    push(10);
+    await sink.close();
+    expect(reader.content.equals(sent())).toBe(true);
+    expect(sink.summary).toMatchObject({ sha256: undefined, bytes: sent().length });
+  });
+
   it('keeps what a slow reader has not taken yet', async () => {
     const { reader, said, sink, push, sent } = setUp();
     reader.open = false;
@@ -98,7 +107,7 @@ describe('PipeSink', () => {
   });
 
   it('drops whole datagrams when too much waits, says E403 once and that it has caught up', async () => {
-    const { reader, said, sink, push, sent } = setUp(512 * 1024);
+    const { reader, said, sink, push, sent } = setUp({ spillBytes: 512 * 1024 });
     reader.open = false;
     push(1000);
     await turn();
