@@ -9,6 +9,7 @@ import { accessSync, constants, mkdirSync, readFileSync, readdirSync, statSync }
 import { rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import path from 'node:path';
+import { buildNative } from '../transport/native/build.js';
 
 /** The folder of the checkout. */
 export const root = fileURLToPath(new URL('..', import.meta.url));
@@ -97,7 +98,7 @@ async function installPackages() {
   );
 }
 
-/** Builds the program (tsc) and the page (vite) into `dist`. */
+/** Builds the program (tsc), the page (vite) and, where there is a compiler, the native engine into `dist`. */
 export async function build() {
   say('building …');
   const began = new Date();
@@ -114,6 +115,7 @@ export async function build() {
       1,
     );
   }
+  buildNative(); // what stands in its way is told by whoever wants to know: `--verbose`
   // Stamped with the start: what is saved while it builds calls for another build.
   mkdirSync(path.dirname(STAMP), { recursive: true });
   writeFileSync(STAMP, '');
