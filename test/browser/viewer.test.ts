@@ -228,6 +228,18 @@ it('is worked by keys alone', async () => {
   await page.locator('dialog[open]').waitFor();
   await page.keyboard.press('Escape');
   await page.locator('dialog').waitFor({ state: 'hidden' });
+  // Asked for again before the page has heard that it was closed.
+  await page.evaluate(`
+    const dialog = document.querySelector('dialog');
+    const ask = () => document.dispatchEvent(new KeyboardEvent('keydown', { key: '?' }));
+    ask();
+    dialog.close();
+    ask();
+  `);
+  await page.waitForTimeout(100);
+  expect(await page.evaluate<boolean>('document.querySelector("dialog").open')).toBe(true);
+  await page.keyboard.press('Escape');
+  await page.locator('dialog').waitFor({ state: 'hidden' });
 
   // Shortcuts can be turned off; the buttons stay.
   await page.keyboard.press('?');

@@ -1,7 +1,8 @@
 /** The bar at the top: name, connection, colours, help. */
 import type { JSX } from 'preact';
 import { Icon } from './icons.tsx';
-import { connection, showKeyHelp, theme, THEMES } from './state.ts';
+import { openKeyHelp } from './key-help.tsx';
+import { connection, theme, THEMES } from './state.ts';
 import { strings } from './strings.ts';
 
 export function Header(): JSX.Element {
@@ -32,7 +33,7 @@ export function Header(): JSX.Element {
         class="plain"
         aria-label={strings.keys.open}
         title={`${strings.keys.open} (?)`}
-        onClick={() => (showKeyHelp.value = true)}
+        onClick={openKeyHelp}
       >
         <Icon name="keyboard" />
       </button>

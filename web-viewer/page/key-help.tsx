@@ -6,6 +6,12 @@ import { Icon } from './icons.tsx';
 import { showKeyHelp, singleKeys } from './state.ts';
 import { strings } from './strings.ts';
 
+/** Shows the keys, also when the browser has closed the dialog and not told of it yet. */
+export function openKeyHelp(): void {
+  showKeyHelp.value = false;
+  showKeyHelp.value = true;
+}
+
 export function KeyHelp(): JSX.Element {
   const dialog = useRef<HTMLDialogElement>(null);
   useSignalEffect(() => {
@@ -17,7 +23,12 @@ export function KeyHelp(): JSX.Element {
     showKeyHelp.value = false;
   };
   return (
-    <dialog ref={dialog} class="card" aria-labelledby="keys-title" onClose={close}>
+    <dialog
+      ref={dialog}
+      class="card"
+      aria-labelledby="keys-title"
+      onClose={({ currentTarget }) => (showKeyHelp.value = currentTarget.open)}
+    >
       <header>
         <h2 id="keys-title">{words.title}</h2>
         <button type="button" class="plain" aria-label={words.close} title={words.close} onClick={close}>
