@@ -22,6 +22,7 @@ beforeAll(() => {
     'test/run.js',
     'test/system-packages.js',
     'cli/setup.js',
+    'transport/native/build.js',
     'package.json',
     'package-lock.json',
   ];

@@ -53,13 +53,13 @@ export interface NativeAddon extends SocketAddon, DepartureAddon, ArrivalAddon {
 const INTERFACE_VERSION = 1;
 
 /** Loads the addon. Gives the reason, a phrase for people, when there is none that can be used. */
-export function loadAddon(folder = builtFolder()): NativeAddon | string {
+export function loadAddon(folder = builtFolder(), version = INTERFACE_VERSION): NativeAddon | string {
   if (process.env['LANCAST_NO_NATIVE'] === '1') return 'LANCAST_NO_NATIVE=1 asks for it';
   const file = `${folder}/lancast.node`;
   if (!existsSync(file)) return reasonOf(`${folder}/build.json`);
   try {
     const addon: NativeAddon = createRequire(import.meta.url)(file);
-    if (addon.interfaceVersion === INTERFACE_VERSION) return addon;
+    if (addon.interfaceVersion === version) return addon;
     return 'the native engine was built from other sources: run `npm rebuild`';
   } catch (error) {
     const words = error instanceof Error ? error.message.split('\n')[0] : String(error);

@@ -29,7 +29,8 @@ let clone: string;
 beforeEach(() => {
   clone = mkdtempSync(path.join(tmpdir(), 'lancast-clone-'));
   mkdirSync(path.join(clone, 'cli'));
-  for (const file of ['cli/launch.js', 'cli/setup.js', 'package.json', 'package-lock.json']) {
+  const program = ['cli/launch.js', 'cli/setup.js', 'transport/native/build.js'];
+  for (const file of [...program, 'package.json', 'package-lock.json']) {
     cpSync(file, path.join(clone, file));
   }
   mkdirSync(path.join(clone, 'npm'));

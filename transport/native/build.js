@@ -12,25 +12,30 @@ import { fileURLToPath } from 'node:url';
 
 const folder = path.dirname(fileURLToPath(import.meta.url));
 const root = path.resolve(folder, '..', '..');
-const target = path.join(root, 'dist', 'native');
-const ADDON = path.join(target, 'lancast.node');
-const RECORD = path.join(target, 'build.json');
 const FLAGS = ['-std=c11', '-O2', '-Wall', '-Wextra', '-shared', '-fPIC', '-pthread'];
 
 /**
- * Builds what is missing or older than its sources. Returns the reason why there is no addon, or `undefined` when there
- * is one.
+ * Builds `lancast.node` into `target` unless it is there and newer than its sources, and writes down beside it what came of
+ * it. Returns the reason why there is no addon, or `undefined` when there is one.
  */
-export function buildNative() {
+export function buildNative(
+  target = path.join(root, 'dist', 'native'),
+  { compiler = process.env.CC || 'cc', platform = process.platform } = {},
+) {
+  const addon = path.join(target, 'lancast.node');
+  const record = path.join(target, 'build.json');
   const sources = readdirSync(folder).filter((name) => /\.[ch]$/.test(name));
   const fingerprint = fingerprintOf(sources);
-  const before = record();
-  const current = before?.fingerprint === fingerprint;
-  if (current && before.reason === undefined && existsSync(ADDON)) return undefined;
-  const reason = compile(sources.filter((name) => name.endsWith('.c')));
+  const before = recorded(record);
+  const current = before?.fingerprint === fingerprint && before.reason === undefined;
+  if (current && existsSync(addon)) return undefined;
   mkdirSync(target, { recursive: true });
-  if (reason !== undefined) rmSync(ADDON, { force: true });
-  writeFileSync(RECORD, `${JSON.stringify({ fingerprint, ...(reason === undefined ? {} : { reason }) })}\n`);
+  const reason = compile(
+    sources.filter((name) => name.endsWith('.c')),
+    { addon, compiler, platform },
+  );
+  if (reason !== undefined) rmSync(addon, { force: true });
+  writeFileSync(record, `${JSON.stringify({ fingerprint, ...(reason === undefined ? {} : { reason }) })}\n`);
   return reason;
 }
 
@@ -41,30 +46,28 @@ function fingerprintOf(sources) {
   return hash.digest('hex');
 }
 
-function record() {
+function recorded(file) {
   try {
-    return JSON.parse(readFileSync(RECORD, 'utf8'));
+    return JSON.parse(readFileSync(file, 'utf8'));
   } catch {
     return undefined; // never built, or the record is damaged: it is built anew
   }
 }
 
 /** One call of the compiler; the reason when it does not give an addon. */
-function compile(sources) {
-  if (process.platform !== 'linux') return `the native engine is for Linux, and this is ${process.platform}`;
+function compile(sources, { addon, compiler, platform }) {
+  if (platform !== 'linux') return `the native engine is for Linux, and this is ${platform}`;
   const headers = path.join(root, 'node_modules', 'node-api-headers', 'include');
   if (!existsSync(headers)) return 'the headers it is built with are missing (npm package node-api-headers)';
-  const compiler = process.env.CC || 'cc';
-  mkdirSync(target, { recursive: true });
   // Built beside and moved: a running lancast keeps the file that it has loaded.
-  const draft = path.join(target, `lancast.${process.pid}.node`);
+  const draft = `${addon}.${process.pid}`;
   const files = sources.map((name) => path.join(folder, name));
   const run = spawnSync(compiler, [...FLAGS, '-I', headers, '-o', draft, ...files], {
     encoding: 'utf8',
     timeout: 120_000,
   });
   if (run.status === 0) {
-    renameSync(draft, ADDON);
+    renameSync(draft, addon);
     return undefined;
   }
   rmSync(draft, { force: true });
