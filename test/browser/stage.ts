@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { build } from 'vite';
+import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import { startReceiver } from '../../receiver/index.ts';
 import { ViewerFeed } from '../../receiver/sinks/viewer-feed.ts';
 import { FRAME_COUNTER, frameChecksum, readFrameCounter } from '../../sender/frame-counter.ts';
@@ -11,7 +12,7 @@ import { startSender, type SenderSession } from '../../sender/index.ts';
 import type { Source } from '../../sender/source.ts';
 import { chooseInterface } from '../../transport/interfaces.ts';
 import { dgramEngine } from '../../transport/udp-dgram.ts';
-import { startViewer, type StreamRegistry, type Viewer } from '../../web-viewer/server/index.ts';
+import { startViewer, StreamRegistry, type Viewer } from '../../web-viewer/server/index.ts';
 import { parseMediaAddress, type MediaAddress } from '../../wire/address.ts';
 
 const CHROMIUM_ARGS = [
@@ -24,15 +25,64 @@ const CHROMIUM_ARGS = [
   '--disable-sync',
 ];
 
+/** What the tests of one file play on. */
+export interface Stage {
+  readonly browser: Browser;
+  /** The built page. */
+  readonly pageFolder: string;
+  /** Of the present test, empty at its start. */
+  readonly registry: StreamRegistry;
+  /** Shows `registry`. Closed behind the test, whichever it then is. */
+  viewer: Viewer;
+}
+
+/** Opens browser and page for a file's tests, and a viewer for each of them. */
+export function openStage(): Stage {
+  let built: Awaited<ReturnType<typeof buildPage>>;
+  let browser: Browser;
+  let registry: StreamRegistry;
+  let viewer: Viewer;
+  beforeAll(async () => {
+    built = await buildPage();
+    browser = await openBrowser();
+  });
+  afterAll(async () => {
+    await browser.close();
+    await built.remove();
+  });
+  beforeEach(async () => {
+    registry = new StreamRegistry();
+    viewer = await openViewer(registry, built.folder);
+  });
+  afterEach(() => viewer.close());
+  return {
+    get browser() {
+      return browser;
+    },
+    get pageFolder() {
+      return built.folder;
+    },
+    get registry() {
+      return registry;
+    },
+    get viewer() {
+      return viewer;
+    },
+    set viewer(next) {
+      viewer = next;
+    },
+  };
+}
+
 /** Builds the page into a folder of its own; `remove` takes it away again. */
-export async function buildPage(): Promise<{ folder: string; remove(): Promise<void> }> {
+async function buildPage(): Promise<{ folder: string; remove(): Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), 'lancast-page-'));
   await build({ root: 'web-viewer/page', logLevel: 'error', build: { outDir: folder, emptyOutDir: true } });
   return { folder, remove: () => rm(folder, { recursive: true }) };
 }
 
 /** The machine's Chromium, without a window. */
-export function openBrowser(): Promise<Browser> {
+function openBrowser(): Promise<Browser> {
   const executablePath = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium';
   return chromium.launch({ executablePath, args: CHROMIUM_ARGS });
 }

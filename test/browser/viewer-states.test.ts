@@ -4,35 +4,14 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { StreamRegistry, type Viewer } from '../../web-viewer/server/index.ts';
+import { describe, expect, it } from 'vitest';
 import type { StreamSnapshot } from '../../wire/metrics.ts';
 import { addStream, eventually, runOf } from '../web-viewer/page-client.ts';
 import { H264, MP2, MPEG2, snapshotOf } from '../helpers/snapshots.ts';
 import { accessibilityFaults } from './accessibility.ts';
-import { buildPage, openBrowser, openViewer } from './stage.ts';
+import { openStage } from './stage.ts';
 
-let built: Awaited<ReturnType<typeof buildPage>>;
-let browser: Browser;
-let registry: StreamRegistry;
-let viewer: Viewer;
-
-beforeAll(async () => {
-  built = await buildPage();
-  browser = await openBrowser();
-});
-
-afterAll(async () => {
-  await browser.close();
-  await built.remove();
-});
-
-beforeEach(async () => {
-  registry = new StreamRegistry();
-  viewer = await openViewer(registry, built.folder);
-});
-
-afterEach(() => viewer.close());
+const stage = openStage();
 
 /** Shows streams whose datagrams are counted on, but bring nothing to play. */
 function show(...streams: Partial<StreamSnapshot>[]): void {
@@ -42,7 +21,7 @@ function show(...streams: Partial<StreamSnapshot>[]): void {
       if (stream.state === 'playing') stream.packets += 100;
       return { ...stream };
     };
-    registry.add({
+    stage.registry.add({
       id: stream.id,
       snapshot,
       feed: { subscribe: () => ({ backlog: [], close: () => undefined }) },
@@ -51,8 +30,8 @@ function show(...streams: Partial<StreamSnapshot>[]): void {
 }
 
 async function openPage(options: Parameters<Browser['newPage']>[0] = {}, path = ''): Promise<Page> {
-  const page = await browser.newPage(options);
-  await page.goto(viewer.url + path);
+  const page = await stage.browser.newPage(options);
+  await page.goto(stage.viewer.url + path);
   await page.locator('main h1').waitFor();
   return page;
 }
@@ -122,7 +101,7 @@ describe('words', () => {
 
   it('counts losses into chart, sentence and table', async () => {
     const stream = snapshotOf();
-    registry.add({
+    stage.registry.add({
       id: stream.id,
       snapshot() {
         stream.packets += 99;
@@ -144,7 +123,7 @@ describe('words', () => {
 
   it('has no row for what is not known', async () => {
     const { jitterMs: _jitter, source: _source, ...known } = snapshotOf();
-    registry.add({ id: known.id, snapshot: () => known });
+    stage.registry.add({ id: known.id, snapshot: () => known });
     const page = await openPage();
     const labels = await page.locator('.numbers dt').allInnerTexts();
     expect(labels).toContain('Bitrate');
@@ -174,7 +153,7 @@ describe('several streams', () => {
     expect(new URL(page.url()).pathname).toBe('/stream-1');
     await page.goBack();
     await page.locator('h1', { hasText: 'One' }).waitFor();
-    await page.goto(`${viewer.url}stream-1`);
+    await page.goto(`${stage.viewer.url}stream-1`);
     await page.locator('h1', { hasText: 'Two' }).waitFor();
     expect(await page.locator('.trouble', { hasText: 'no stream called' }).count()).toBe(0);
     await page.close();
@@ -183,7 +162,7 @@ describe('several streams', () => {
   it('are not mixed up without a word', async () => {
     show({ name: 'One' });
     const page = await openPage();
-    await page.goto(`${viewer.url}stream-7`);
+    await page.goto(`${stage.viewer.url}stream-7`);
     await page.locator('.trouble', { hasText: 'There is no stream called "stream-7" here.' }).waitFor();
     await page.locator('.tile', { hasText: 'One' }).click();
     await page.locator('.trouble').waitFor({ state: 'detached' });
@@ -244,10 +223,10 @@ describe('for everybody', () => {
   });
 
   it('is small: at most 120 kB of code, packed, beside the demuxer', async () => {
-    const assets = await readdir(join(built.folder, 'assets'));
+    const assets = await readdir(join(stage.pageFolder, 'assets'));
     const scripts = assets.filter((file) => file.endsWith('.js') && !file.startsWith('demuxer'));
     const packed = await Promise.all(
-      scripts.map(async (file) => gzipSync(await readFile(join(built.folder, 'assets', file))).length),
+      scripts.map(async (file) => gzipSync(await readFile(join(stage.pageFolder, 'assets', file))).length),
     );
     expect(assets.some((file) => file.startsWith('demuxer'))).toBe(true);
     expect(packed.reduce((sum, bytes) => sum + bytes, 0)).toBeLessThan(120_000);
@@ -278,11 +257,11 @@ describe('kept out', () => {
     try {
       const address = foreign.address();
       const port = typeof address === 'object' ? address?.port : undefined;
-      const page = await browser.newPage();
+      const page = await stage.browser.newPage();
       for (const name of ['127.0.0.1', 'localhost']) {
         await page.goto(`http://${name}:${port}/`);
         const found = await page.evaluate<string[]>(`(async () => {
-          const viewer = ${JSON.stringify(viewer.url)};
+          const viewer = ${JSON.stringify(stage.viewer.url)};
           const outcome = (promise) => promise.then((text) => 'got ' + text, () => 'nothing');
           const loads = (tag, path) => new Promise((resolve, reject) => {
             const element = Object.assign(document.createElement(tag), { onload: () => resolve(tag), onloadeddata: () => resolve(tag), onerror: reject, src: viewer + path });
@@ -310,7 +289,7 @@ describe('kept out', () => {
   });
 
   it('says so when the page is too slow, and goes on', async () => {
-    const stream = addStream(registry);
+    const stream = addStream(stage.registry);
     const page = await openPage();
     await eventually(() => stream.listeners.size > 0);
     for (let at = 0; at < 200; at++) stream.send(runOf(188 * 300, { key: at === 0 }));

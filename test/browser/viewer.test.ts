@@ -3,66 +3,37 @@ import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import type { Page } from 'playwright-core';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { findFfmpeg } from '../../codecs/ffmpeg.ts';
 import { openFile } from '../../sender/sources/file.ts';
 import { openTestPattern } from '../../sender/sources/test-pattern.ts';
-import { StreamRegistry, type Viewer } from '../../web-viewer/server/index.ts';
-import {
-  buildPage,
-  look,
-  nextPicture,
-  openBrowser,
-  openViewer,
-  receive,
-  send,
-  until,
-  watchPictures,
-} from './stage.ts';
+import { look, nextPicture, openStage, openViewer, receive, send, until, watchPictures } from './stage.ts';
 
 const CLIP_FRAMES = 256;
 const FRAME_MS = 40;
 const SCREENSHOTS = join(process.env['LANCAST_SCREENSHOTS'] ?? tmpdir(), 'lancast-viewer');
 
-let built: Awaited<ReturnType<typeof buildPage>>;
-let browser: Browser;
-let registry: StreamRegistry;
-let viewer: Viewer;
+const stage = openStage();
 let page: Page;
 /** What went wrong in the page: uncaught errors, refused code, requests to anywhere else. */
 let complaints: string[];
 let port = 24_000 + (process.pid % 1000) * 10;
 let address: string;
 
-beforeAll(async () => {
-  built = await buildPage();
-  browser = await openBrowser();
-});
-
-afterAll(async () => {
-  await browser.close();
-  await built.remove();
-});
-
 beforeEach(async () => {
-  registry = new StreamRegistry();
-  viewer = await openViewer(registry, built.folder);
   address = `rtp://239.255.13.17:${(port += 10)}`;
-  page = await browser.newPage({ viewport: { width: 1440, height: 1080 } });
+  page = await stage.browser.newPage({ viewport: { width: 1440, height: 1080 } });
   complaints = [];
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
   page.on('request', (asked) => {
-    if (!asked.url().startsWith(viewer.url) && !/^(blob|data):/.test(asked.url()))
+    if (!asked.url().startsWith(stage.viewer.url) && !/^(blob|data):/.test(asked.url()))
       complaints.push(asked.url());
   });
 });
 
-afterEach(async () => {
-  await page.close();
-  await viewer.close();
-});
+afterEach(() => page.close());
 
 /** The line of the numbers panel under `label`. */
 function number(label: string): Promise<string> {
@@ -73,9 +44,9 @@ function number(label: string): Promise<string> {
 }
 
 it('plays the film of the demo without end, and shows what arrives', async () => {
-  await using _reception = await receive(address, registry);
+  await using _reception = await receive(address, stage.registry);
   await using _sender = await send(await openFile('fixtures/clip.ts', { loop: true }), address);
-  await page.goto(viewer.url);
+  await page.goto(stage.viewer.url);
   await nextPicture(page);
   // Playback begins with the last key frame and a jump to the newest picture.
   await page.waitForTimeout(2000);
@@ -116,10 +87,10 @@ for (const [audioCodec, mostMs] of [
   ['opus', 1200],
 ] as const) {
   it(`shows the live test pattern with a small and steady delay from glass to glass (${audioCodec})`, async () => {
-    await using _reception = await receive(address, registry);
+    await using _reception = await receive(address, stage.registry);
     const source = await openTestPattern({ audioCodec });
     await using _sender = await send(source, address);
-    await page.goto(viewer.url);
+    await page.goto(stage.viewer.url);
     await nextPicture(page);
     await page.waitForTimeout(6000);
     const seen = await watchPictures(page, 100);
@@ -144,10 +115,10 @@ it('plays on through loss, and tells of it', async () => {
   let state = 7;
   const seeded = (): number => (state = (Math.imul(state, 1103515245) + 12345) >>> 0) / 2 ** 32;
   let clean = false;
-  await using _reception = await receive(address, registry, () => !clean && seeded() < 0.01);
+  await using _reception = await receive(address, stage.registry, () => !clean && seeded() < 0.01);
   const source = await openTestPattern();
   await using _sender = await send(source, address);
-  await page.goto(viewer.url);
+  await page.goto(stage.viewer.url);
   await nextPicture(page);
   await page.waitForTimeout(15_000);
   expect(await page.locator('.title .health').innerText()).toBe('Heavy loss');
@@ -168,9 +139,9 @@ it('shows the picture without the sound that no browser can play', async () => {
   const { path: ffmpeg } = await findFfmpeg();
   const encode = '-c:v copy -c:a mp2 -b:a 128k -f mpegts -y'.split(' ');
   execFileSync(ffmpeg, ['-v', 'error', '-nostdin', '-i', 'fixtures/clip.ts', ...encode, film]);
-  await using _reception = await receive(address, registry);
+  await using _reception = await receive(address, stage.registry);
   await using _sender = await send(await openFile(film, { loop: true }), address);
-  await page.goto(viewer.url);
+  await page.goto(stage.viewer.url);
   const { frame } = await nextPicture(page);
   await page.waitForTimeout(1500);
   expect((await look(page)).frame).not.toBe(frame);
@@ -181,8 +152,8 @@ it('shows the picture without the sound that no browser can play', async () => {
 });
 
 it('begins by itself when the sender starts after the page was opened', async () => {
-  await using _reception = await receive(address, registry);
-  await page.goto(viewer.url);
+  await using _reception = await receive(address, stage.registry);
+  await page.goto(stage.viewer.url);
   await page.locator('.trouble', { hasText: 'Nothing has arrived yet.' }).waitFor();
   await using _sender = await send(await openTestPattern(), address);
   await nextPicture(page);
@@ -191,9 +162,9 @@ it('begins by itself when the sender starts after the page was opened', async ()
 });
 
 it('is worked by keys alone', async () => {
-  await using _reception = await receive(address, registry);
+  await using _reception = await receive(address, stage.registry);
   await using _sender = await send(await openTestPattern(), address);
-  await page.goto(viewer.url);
+  await page.goto(stage.viewer.url);
   const { frame } = await nextPicture(page);
   await nextPicture(page, frame ?? 0);
 
@@ -264,27 +235,27 @@ it('is worked by keys alone', async () => {
 });
 
 it('counts down, comes back by itself and plays on when the server was gone', async () => {
-  await using _reception = await receive(address, registry);
+  await using _reception = await receive(address, stage.registry);
   await using _sender = await send(await openTestPattern(), address);
-  await page.goto(viewer.url);
+  await page.goto(stage.viewer.url);
   const before = await nextPicture(page);
-  const { port } = viewer;
-  await viewer.close();
+  const { port } = stage.viewer;
+  await stage.viewer.close();
   await page.locator('.banner').waitFor();
   expect(await page.locator('.banner').innerText()).toMatch(/The connection to lancast is lost/);
   await page.locator('.countdown', { hasText: /Next try in \d s/ }).waitFor();
   // The last picture stays.
   expect(await page.evaluate<boolean>('document.querySelector("canvas").hidden')).toBe(false);
-  viewer = await openViewer(registry, built.folder, port);
+  stage.viewer = await openViewer(stage.registry, stage.pageFolder, port);
   await nextPicture(page, (before.frame ?? 0) + 50);
   await page.locator('.banner').waitFor({ state: 'detached' });
   await until(page, 'document.querySelector("canvas").hidden');
 });
 
 it('says that the sender has ended, and plays again when it comes back', async () => {
-  await using _reception = await receive(address, registry);
+  await using _reception = await receive(address, stage.registry);
   const sender = await send(await openTestPattern(), address);
-  await page.goto(viewer.url);
+  await page.goto(stage.viewer.url);
   await nextPicture(page, 25);
   await sender.close();
   await page.locator('.trouble', { hasText: 'The sender has ended the stream.' }).waitFor();
