@@ -2,18 +2,14 @@
  * Everything between the sockets and the sinks, as one stage: datagrams of any sender in, the ordered stream of one sender
  * out, with the reports that go back to it.
  */
-import { InOrderRelease } from '../jitter-buffer/in-order.ts';
-import { ReceiveWindow } from '../jitter-buffer/ordering.ts';
-import { PacedRelease } from '../jitter-buffer/paced.ts';
-import type { Release } from '../jitter-buffer/release.ts';
-import { emptyArrival, MAX_DATAGRAM_BYTES, type Arrival } from '../jitter-buffer/slab.ts';
+import { MAX_DATAGRAM_BYTES } from '../jitter-buffer/slab.ts';
 import { formatEndpoint, type Endpoint, type Framing } from '../wire/address.ts';
 import type { LancReport } from '../wire/lanc.ts';
-import type { LossCounters, StreamSnapshot } from '../wire/metrics.ts';
+import type { StreamSnapshot } from '../wire/metrics.ts';
 import type { Stage } from '../wire/stage.ts';
 import { firstSequence } from './beginning.ts';
-import { Demultiplexer, type HeldDatagram, type Sender } from './demultiplexer.ts';
-import { Epoch } from './epoch.ts';
+import { Demultiplexer, type Sender } from './demultiplexer.ts';
+import { PlayedStream, type PlayedFigures, type PlayedStreamOptions } from './played-stream.ts';
 import type { Recognition } from './recognition.ts';
 import { ReceiverReporter } from './reporter.ts';
 import type { Released } from './sink.ts';
@@ -68,77 +64,41 @@ export type ReceptionOutput =
     };
 
 /** How to receive. */
-export interface ReceptionOptions {
+export interface ReceptionOptions extends PlayedStreamOptions {
   /** Fixed by the address's scheme; absent: recognised. */
   framing?: Framing;
-  /** How long a missing datagram is waited for, milliseconds. */
-  latencyMs: number;
-  /** `in-order`: what is contiguous leaves at once. `paced`: each datagram leaves at its media time plus the latency. */
-  release: 'in-order' | 'paced';
   /** Canonical name in receiver reports. */
   cname: string;
   /** Uniform in [0, 1): our SSRC and the spacing of reports. */
   random: () => number;
-  /** Datagrams held at most, see `ReceiveWindow`. */
-  capacity?: number;
 }
 
 /** The part of a snapshot that reception knows. */
-export type ReceptionFigures = LossCounters &
-  Pick<
-    StreamSnapshot,
-    | 'framing'
-    | 'source'
-    | 'ssrc'
-    | 'silentMs'
-    | 'restarts'
-    | 'secondSender'
-    | 'firstIndex'
-    | 'missingBefore'
-    | 'lossMayBeUnderstated'
-    | 'refused'
-    | 'jitterMs'
-    | 'bufferMs'
-  >;
+export type ReceptionFigures = PlayedFigures & Pick<StreamSnapshot, 'secondSender' | 'refused'>;
 
 /** A second sender is shown for so long after its last datagram. */
 const SECOND_SENDER_MS = 5000;
 
 /** One stream as it is received. After an `end` it goes on when a sender comes back: `restart`, then payloads. */
 export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
-  readonly #options: ReceptionOptions;
-  readonly #window: ReceiveWindow;
+  readonly #stream: PlayedStream;
   readonly #demultiplexer: Demultiplexer;
   readonly #reporter: ReceiverReporter;
-  readonly #arrival: Arrival = emptyArrival();
+  readonly #latencyMs: number;
   readonly #ready: ReceptionOutput[] = [];
-  #epoch: Epoch | undefined;
-  #release: Release;
-  #restarts = 0;
-
-  /** Datagrams that were held and are now taken one by one. */
-  #replay: readonly HeldDatagram[] = [];
-  #replayed = 0;
-  /** Its sender has left while they were. */
-  #goodbye: { last: LancReport | undefined } | undefined;
   #givingUp = false;
-
   #second: Sender | undefined;
-  #wasBare = false;
-  /** Of epochs that are over. */
-  #firstIndex: number | undefined;
-  #missingBefore = 0;
 
   constructor(options: ReceptionOptions) {
-    this.#options = options;
-    this.#window = new ReceiveWindow(options.capacity);
-    this.#release = this.#newRelease();
-    this.#demultiplexer = new Demultiplexer(options.framing, options.latencyMs);
+    const { framing, latencyMs, cname, random } = options;
+    this.#latencyMs = latencyMs;
+    this.#stream = new PlayedStream(options);
+    this.#demultiplexer = new Demultiplexer(framing, latencyMs);
     this.#reporter = new ReceiverReporter({
-      ssrc: Math.floor(options.random() * 2 ** 32),
-      cname: options.cname,
-      random: options.random,
-      figures: () => (this.#epoch?.log.hasBegun ? this.#epoch.log.report() : undefined),
+      ssrc: Math.floor(random() * 2 ** 32),
+      cname,
+      random,
+      figures: () => this.#stream.report(),
     });
   }
 
@@ -158,16 +118,15 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
   pushMedia(data: Buffer, arrivedAt: number, source: Endpoint, now: number): void {
     if (data.length === 0) this.#demultiplexer.refuse('empty');
     else if (data.length > MAX_DATAGRAM_BYTES) this.#demultiplexer.refuse('too-long');
-    else if (this.#epoch?.isFrom(source)) this.#take(this.#epoch, data, arrivedAt, now);
+    else if (this.#stream.isFrom(source)) this.#take(data, arrivedAt, source, now);
     else this.#hold(data, arrivedAt, source);
   }
 
   poll(now: number): ReceptionOutput | undefined {
     for (;;) {
-      const output =
-        this.#ready.shift() ?? this.#pollReporter(now) ?? this.#release.poll(this.#playedUntil(now));
+      const output = this.#ready.shift() ?? this.#pollReporter(now) ?? this.#stream.poll(now);
       if (output) return output;
-      if (this.#replay.length > 0) this.#replayNext(now);
+      if (this.#stream.isReplaying) this.#replayNext(now);
       else if (now >= this.#succeedsAt()) this.#succeed(now);
       else if (this.#givingUp) this.#drain(now);
       else return undefined;
@@ -175,81 +134,43 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
   }
 
   get wakeAt(): number {
-    if (this.#ready.length > 0 || this.#replay.length > 0 || this.#givingUp) return -Infinity;
-    return Math.min(this.#release.wakeAt, this.#reporter.wakeAt, this.#succeedsAt());
+    if (this.#ready.length > 0 || this.#stream.isReplaying || this.#givingUp) return -Infinity;
+    return Math.min(this.#stream.wakeAt, this.#reporter.wakeAt, this.#succeedsAt());
   }
 
   /** Counters and gauges at `now`. */
   figures(now: number): ReceptionFigures {
-    const epoch = this.#epoch;
-    const { lost, ...counters } = this.#window.counters;
     const refused = Object.fromEntries(this.#demultiplexer.refused);
-    const figures: ReceptionFigures = {
-      ...counters,
-      lost,
-      recovered: 0,
-      unrecovered: lost,
-      restarts: this.#restarts,
-      lossMayBeUnderstated: this.#wasBare,
-      refused,
-      bufferMs: this.#window.heldMs,
-    };
-    if (!epoch) {
+    const figures: ReceptionFigures = { ...this.#stream.figures(now), refused };
+    if (!this.#stream.sender) {
       const [eldest] = this.#demultiplexer.waiting;
       if (eldest) figures.silentMs = Math.max(0, now - eldest.heldAt);
-      return figures;
-    }
-    figures.framing = epoch.framing;
-    figures.source = formatEndpoint(epoch.sender.endpoint);
-    figures.silentMs = Math.max(0, now - epoch.log.lastArrivedAt);
-    if (epoch.framing === 'rtp') figures.ssrc = epoch.ssrc;
-    const { jitterMs } = epoch.log;
-    if (jitterMs !== undefined) figures.jitterMs = jitterMs;
-    const firstIndex = this.#firstIndex ?? epoch.firstIndex;
-    if (firstIndex !== undefined) {
-      figures.firstIndex = firstIndex;
-      figures.missingBefore = this.#missingBefore + (epoch.firstIndex ?? 0);
-    }
-    if (this.#second && now - this.#second.heldAt < SECOND_SENDER_MS) {
+    } else if (this.#second && now - this.#second.heldAt < SECOND_SENDER_MS) {
       figures.secondSender = formatEndpoint(this.#second.endpoint);
     }
     return figures;
   }
 
   /** A datagram from the address that plays. */
-  #take(epoch: Epoch, data: Buffer, arrivedAt: number, now: number): void {
-    const arrival = this.#arrival;
-    const reading = epoch.read(data, arrivedAt, arrival);
-    if (reading === 'arrival') {
-      const follows = this.#release.ended && arrival.index >= this.#window.next;
-      if (follows) this.#hold(data, arrivedAt, epoch.sender.endpoint);
-      else this.#release.push(arrival, now);
-    } else if (reading === 'end-mark') this.#end(arrival.index, arrivedAt);
-    else if (reading === 'early') this.#demultiplexer.refuse('before-first');
-    else if (reading === 'foreign' || arrivedAt >= this.#silentAt(epoch)) {
-      this.#hold(data, arrivedAt, epoch.sender.endpoint);
-    } else this.#demultiplexer.refuse(reading);
+  #take(data: Buffer, arrivedAt: number, source: Endpoint, now: number): void {
+    const taken = this.#stream.take(data, arrivedAt, now);
+    if (taken === 'taken') return;
+    if (taken === 'foreign') this.#hold(data, arrivedAt, source);
+    else this.#demultiplexer.refuse(taken);
   }
 
   /** A datagram that is not of the stream that plays is kept: it may be the beginning of the next. */
   #hold(data: Buffer, arrivedAt: number, source: Endpoint): void {
-    const epoch = this.#epoch;
-    const sender = this.#demultiplexer.hold(data, arrivedAt, source, epoch?.sender);
+    const sender = this.#demultiplexer.hold(data, arrivedAt, source, this.#stream.sender);
     if (!sender?.recognised) return;
     this.#inform(sender);
-    if (!epoch || this.#release.ended) return;
-    const overlapsUntil = epoch.log.lastArrivedAt - this.#options.latencyMs;
+    if (!this.#stream.goesOn) return;
+    const overlapsUntil = this.#stream.lastArrivedAt - this.#latencyMs;
     this.#demultiplexer.dropBefore(sender, overlapsUntil);
     if (sender.recognisedAt >= overlapsUntil) return;
     this.#second = sender;
     if (!sender.announced) this.#ready.push({ kind: 'second-sender', source: sender.endpoint });
     sender.announced = true;
-  }
-
-  /** The sender of bytes with a sequence header said how many there were. */
-  #end(endIndex: number, now: number): void {
-    if (endIndex < this.#window.end) this.#demultiplexer.refuse('bad-end-mark');
-    else this.#release.end(endIndex, now + this.#options.latencyMs);
   }
 
   #pollReporter(now: number): ReceptionOutput | undefined {
@@ -263,7 +184,7 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
   }
 
   #learn(ssrc: number, address: string, report: LancReport): void {
-    if (this.#isPlaying(ssrc, address)) this.#epoch?.learn(report);
+    if (this.#stream.isOf(ssrc, address)) this.#stream.learn(report);
     for (const { endpoint, recognised } of this.#demultiplexer.waiting) {
       if (endpoint.address === address && recognised?.ssrc === ssrc) recognised.learn(report);
     }
@@ -278,9 +199,8 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
 
   /** A sender has left. Held datagrams of it that proved nothing so far are its whole stream. */
   #sayGoodbye(ssrc: number, address: string, last: LancReport | undefined, now: number): void {
-    if (this.#isPlaying(ssrc, address)) {
-      if (this.#replay.length > 0) this.#goodbye = { last };
-      else this.#endBy(last, now);
+    if (this.#stream.isOf(ssrc, address)) {
+      this.#stream.sayGoodbye(last, now);
       return;
     }
     for (const sender of this.#demultiplexer.senders) {
@@ -289,110 +209,56 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
     }
   }
 
-  #endBy(last: LancReport | undefined, now: number): void {
-    const endIndex = last && this.#epoch?.localIndex(last.index);
-    const heardAt = Math.max(now, this.#epoch?.log.lastArrivedAt ?? now);
-    this.#release.end(endIndex, heardAt + this.#options.latencyMs);
-  }
-
-  #isPlaying(ssrc: number, address: string): boolean {
-    const epoch = this.#epoch;
-    return epoch?.framing === 'rtp' && epoch.ssrc === ssrc && epoch.sender.endpoint.address === address;
-  }
-
-  /** Held datagrams are played as if they came now, so up to the arrival of the next one nothing is given up. */
-  #playedUntil(now: number): number {
-    return Math.min(this.#replay[this.#replayed]?.arrivedAt ?? now, now);
-  }
-
   #replayNext(now: number): void {
-    const next = this.#replay[this.#replayed++];
-    if (next && this.#epoch) {
-      this.#take(this.#epoch, next.data, next.arrivedAt, now);
-      return;
-    }
-    this.#replay = [];
-    if (this.#goodbye) this.#endBy(this.#goodbye.last, now);
-    this.#goodbye = undefined;
+    const next = this.#stream.nextHeld(now);
+    const source = this.#stream.sender?.endpoint;
+    if (next && source) this.#take(next.data, next.arrivedAt, source, now);
   }
 
-  /** When the present sender has been silent for long enough to be replaced. */
-  #silentAt({ log }: Epoch): number {
-    return log.lastArrivedAt + Math.max(this.#options.latencyMs, log.patienceMs);
-  }
-
-  /** The present sender's stream has ended, or there was none yet. */
-  get #isFree(): boolean {
-    return !this.#epoch || this.#release.ended;
-  }
-
-  /** When another sender takes over: not before its beginning is whole, nor while the release has anything left to do. */
+  /** When another sender takes over: not before its beginning is whole, nor while the stream has anything left to do. */
   #succeedsAt(): number {
     const { waiting, readyAt } = this.#demultiplexer;
     if (waiting.size === 0) return Infinity;
-    if (!this.#epoch || this.#isFree) {
+    if (!this.#stream.goesOn) {
       const [eldest] = waiting;
       return eldest?.recognised?.readyAt ?? Infinity;
     }
-    return this.#release.wakeAt === Infinity ? Math.max(this.#silentAt(this.#epoch), readyAt) : Infinity;
+    return this.#stream.wakeAt === Infinity ? Math.max(this.#stream.silentAt, readyAt) : Infinity;
   }
 
   #succeed(now: number): void {
-    const heardSince = (this.#epoch?.log.lastArrivedAt ?? -Infinity) - this.#options.latencyMs;
-    const next = chooseNext(this.#demultiplexer, { isFree: this.#isFree, heardSince, now });
+    const heardSince = this.#stream.lastArrivedAt - this.#latencyMs;
+    const next = chooseNext(this.#demultiplexer, { isFree: !this.#stream.goesOn, heardSince, now });
     if (next?.recognised) this.#follow(next, next.recognised, now);
   }
 
   /** From here on this sender plays: what was held of it first. */
   #follow(sender: Sender, recognition: Recognition, now: number): void {
-    const before = this.#epoch;
+    const { endpoint: source } = sender;
     const held = this.#demultiplexer.release(sender);
     if (this.#second === sender) this.#second = undefined;
     const first = firstSequence(recognition, held);
     if (first === undefined) {
-      for (const { data, arrivedAt } of held) this.#hold(data, arrivedAt, sender.endpoint);
+      for (const { data, arrivedAt } of held) this.#hold(data, arrivedAt, source);
       return;
     }
-    this.#replay = held;
-    this.#replayed = 0;
-    if (before && !this.#release.ended && before.goesOnWith(recognition, held)) before.sender = sender;
-    else {
-      this.#epoch = new Epoch(sender, recognition, first, this.#options.latencyMs);
-      if (before) this.#restart(before);
-    }
+    const following = this.#stream.follow(sender, recognition, held, first);
+    if (following === 'restart') this.#ready.push({ kind: 'restart', epoch: this.#stream.restarts });
     const { framing, ssrc } = recognition;
-    const { endpoint: source } = sender;
-    this.#wasBare ||= framing === 'udp';
     this.#ready.push({ kind: 'recognised', framing, source, ...(framing === 'rtp' && { ssrc }) });
     if (framing === 'rtp') this.#reporter.push({ kind: 'stream', ssrc, address: source.address }, now);
-  }
-
-  #restart(before: Epoch): void {
-    this.#firstIndex ??= before.firstIndex;
-    this.#missingBefore += before.firstIndex ?? 0;
-    this.#restarts++;
-    this.#window.restart();
-    this.#release = this.#newRelease();
-    this.#ready.push({ kind: 'restart', epoch: this.#restarts });
-  }
-
-  #newRelease(): Release {
-    const { release, latencyMs } = this.#options;
-    return release === 'paced'
-      ? new PacedRelease(this.#window, latencyMs)
-      : new InOrderRelease(this.#window, latencyMs);
   }
 
   /** Nothing more will come: what is held is taken for what it most probably is. */
   #giveUp(): void {
     this.#givingUp = true;
-    if (!this.#epoch && this.#demultiplexer.waiting.size === 0) this.#demultiplexer.guessAny();
+    if (!this.#stream.sender && this.#demultiplexer.waiting.size === 0) this.#demultiplexer.guessAny();
     this.#demultiplexer.accept();
   }
 
   #drain(now: number): void {
     this.#givingUp = false;
-    if (this.#epoch) this.#release.end(undefined, now);
+    if (this.#stream.sender) this.#stream.giveUp(now);
     else this.#ready.push({ kind: 'end', proven: false });
   }
 }

@@ -158,6 +158,7 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   ENOENT: 'E402',
   ENOTDIR: 'E402',
   EISDIR: 'E402',
+  EEXIST: 'E402',
   ETXTBSY: 'E402',
 };
 

@@ -1,0 +1,246 @@
+/**
+ * The stream that plays: the datagrams of one sender put in order, over all its restarts and successors.
+ *
+ * Who plays is decided by others (`reception.ts`). What was held of a sender before he played is taken first, as if it came now.
+ */
+import { InOrderRelease } from '../jitter-buffer/in-order.ts';
+import { ReceiveWindow } from '../jitter-buffer/ordering.ts';
+import { PacedRelease } from '../jitter-buffer/paced.ts';
+import type { Playout, Release } from '../jitter-buffer/release.ts';
+import { emptyArrival, type Arrival } from '../jitter-buffer/slab.ts';
+import { formatEndpoint, type Endpoint } from '../wire/address.ts';
+import type { LancReport } from '../wire/lanc.ts';
+import type { LossCounters, StreamSnapshot } from '../wire/metrics.ts';
+import type { HeldDatagram, Sender } from './demultiplexer.ts';
+import { Epoch } from './epoch.ts';
+import type { HeaderFault, Recognition } from './recognition.ts';
+import type { ReportFigures } from './reporter.ts';
+
+/** How to put in order. */
+export interface PlayedStreamOptions {
+  /** How long a missing datagram is waited for, milliseconds. */
+  latencyMs: number;
+  /** `in-order`: what is contiguous leaves at once. `paced`: each datagram leaves at its media time plus the latency. */
+  release: 'in-order' | 'paced';
+  /** Datagrams held at most, see `ReceiveWindow`. */
+  capacity?: number;
+}
+
+/** What became of a datagram: it is in; it is not of this stream; or it is of no use, and why. */
+export type Taken = 'taken' | 'foreign' | 'before-first' | 'bad-end-mark' | HeaderFault;
+
+/** How a sender who plays from now on follows what played before. */
+export type Following = 'first' | 'goes-on' | 'restart';
+
+/** The part of a snapshot that is known here. */
+export type PlayedFigures = LossCounters &
+  Pick<
+    StreamSnapshot,
+    | 'framing'
+    | 'source'
+    | 'ssrc'
+    | 'silentMs'
+    | 'restarts'
+    | 'firstIndex'
+    | 'missingBefore'
+    | 'lossMayBeUnderstated'
+    | 'jitterMs'
+    | 'bufferMs'
+  >;
+
+export class PlayedStream {
+  readonly #options: PlayedStreamOptions;
+  readonly #window: ReceiveWindow;
+  readonly #arrival: Arrival = emptyArrival();
+  #epoch: Epoch | undefined;
+  #release: Release;
+  #restarts = 0;
+
+  /** Datagrams that were held and are now taken one by one. */
+  #replay: readonly HeldDatagram[] = [];
+  #replayed = 0;
+  /** Its sender has left while they were. */
+  #goodbye: { last: LancReport | undefined } | undefined;
+
+  #wasBare = false;
+  /** Of epochs that are over. */
+  #firstIndex: number | undefined;
+  #missingBefore = 0;
+
+  constructor(options: PlayedStreamOptions) {
+    this.#options = options;
+    this.#window = new ReceiveWindow(options.capacity);
+    this.#release = this.#newRelease();
+  }
+
+  /** Whose stream it is; `undefined` while none ever played. */
+  get sender(): Sender | undefined {
+    return this.#epoch?.sender;
+  }
+
+  /** True while a sender plays whose stream has not ended. */
+  get goesOn(): boolean {
+    return this.#epoch !== undefined && !this.#release.ended;
+  }
+
+  /** How often a sender has started anew. */
+  get restarts(): number {
+    return this.#restarts;
+  }
+
+  /** When the last datagram of it came; `-Infinity` before the first. */
+  get lastArrivedAt(): number {
+    return this.#epoch?.log.lastArrivedAt ?? -Infinity;
+  }
+
+  /** When its sender has been silent for long enough to be replaced. */
+  get silentAt(): number {
+    const log = this.#epoch?.log;
+    return log ? log.lastArrivedAt + Math.max(this.#options.latencyMs, log.patienceMs) : -Infinity;
+  }
+
+  /** Datagrams that were held wait for `nextHeld`. */
+  get isReplaying(): boolean {
+    return this.#replay.length > 0;
+  }
+
+  /** When `poll` may next have output; `Infinity` when only another datagram can cause it. */
+  get wakeAt(): number {
+    return this.#release.wakeAt;
+  }
+
+  /** Is this where it comes from? */
+  isFrom(source: Endpoint): boolean {
+    return this.#epoch?.isFrom(source) ?? false;
+  }
+
+  /** Is it this sender's, by what RTCP says of him? */
+  isOf(ssrc: number, address: string): boolean {
+    const epoch = this.#epoch;
+    return epoch?.framing === 'rtp' && epoch.ssrc === ssrc && epoch.sender.endpoint.address === address;
+  }
+
+  /** Takes a datagram that came from its sender's address. */
+  take(data: Buffer, arrivedAt: number, now: number): Taken {
+    const epoch = this.#epoch;
+    if (!epoch) return 'foreign';
+    const arrival = this.#arrival;
+    const reading = epoch.read(data, arrivedAt, arrival);
+    if (reading === 'arrival') {
+      if (this.#release.ended && arrival.index >= this.#window.next) return 'foreign';
+      this.#release.push(arrival, now);
+      return 'taken';
+    }
+    if (reading === 'end-mark') return this.#end(arrival.index, arrivedAt);
+    if (reading === 'early') return 'before-first';
+    return arrivedAt >= this.silentAt ? 'foreign' : reading;
+  }
+
+  /** The next step of the stream. What is held counts as if it came now: up to the next of it nothing is given up. */
+  poll(now: number): Playout | undefined {
+    return this.#release.poll(Math.min(this.#replay[this.#replayed]?.arrivedAt ?? now, now));
+  }
+
+  /** The next one of the datagrams that were held, to be taken; `undefined` behind the last. */
+  nextHeld(now: number): HeldDatagram | undefined {
+    const next = this.#replay[this.#replayed++];
+    if (next) return next;
+    this.#replay = [];
+    if (this.#goodbye) this.#endBy(this.#goodbye.last, now);
+    this.#goodbye = undefined;
+    return undefined;
+  }
+
+  /**
+   * From now on this sender plays; what was `held` of him comes first.
+   *
+   * @param first the sequence number that has index 0: `firstSequence` of what is held
+   */
+  follow(sender: Sender, recognition: Recognition, held: readonly HeldDatagram[], first: number): Following {
+    const before = this.#epoch;
+    this.#replay = held;
+    this.#replayed = 0;
+    if (before && this.goesOn && before.goesOnWith(recognition, held)) {
+      before.sender = sender;
+      return 'goes-on';
+    }
+    this.#epoch = new Epoch(sender, recognition, first, this.#options.latencyMs);
+    this.#wasBare ||= recognition.framing === 'udp';
+    if (!before) return 'first';
+    this.#firstIndex ??= before.firstIndex;
+    this.#missingBefore += before.firstIndex ?? 0;
+    this.#restarts++;
+    this.#window.restart();
+    this.#release = this.#newRelease();
+    return 'restart';
+  }
+
+  /** Learns from its sender's own report. */
+  learn(report: LancReport): void {
+    this.#epoch?.learn(report);
+  }
+
+  /** Its sender has left. @param last his last report */
+  sayGoodbye(last: LancReport | undefined, now: number): void {
+    if (this.isReplaying) this.#goodbye = { last };
+    else this.#endBy(last, now);
+  }
+
+  /** Nothing more is expected: everything is released, what is missing is given up. */
+  giveUp(now: number): void {
+    this.#release.end(undefined, now);
+  }
+
+  /** What a report on it says; `undefined` before its first datagram. The fraction counts from one call to the next. */
+  report(): ReportFigures | undefined {
+    return this.#epoch?.log.hasBegun ? this.#epoch.log.report() : undefined;
+  }
+
+  /** Counters and gauges at `now`. */
+  figures(now: number): PlayedFigures {
+    const epoch = this.#epoch;
+    const { lost, ...counters } = this.#window.counters;
+    const figures: PlayedFigures = {
+      ...counters,
+      lost,
+      recovered: 0,
+      unrecovered: lost,
+      restarts: this.#restarts,
+      lossMayBeUnderstated: this.#wasBare,
+      bufferMs: this.#window.heldMs,
+    };
+    if (!epoch) return figures;
+    figures.framing = epoch.framing;
+    figures.source = formatEndpoint(epoch.sender.endpoint);
+    figures.silentMs = Math.max(0, now - epoch.log.lastArrivedAt);
+    if (epoch.framing === 'rtp') figures.ssrc = epoch.ssrc;
+    const { jitterMs } = epoch.log;
+    if (jitterMs !== undefined) figures.jitterMs = jitterMs;
+    const firstIndex = this.#firstIndex ?? epoch.firstIndex;
+    if (firstIndex !== undefined) {
+      figures.firstIndex = firstIndex;
+      figures.missingBefore = this.#missingBefore + (epoch.firstIndex ?? 0);
+    }
+    return figures;
+  }
+
+  /** The sender of bytes with a sequence header said how many there were. */
+  #end(endIndex: number, now: number): Taken {
+    if (endIndex < this.#window.end) return 'bad-end-mark';
+    this.#release.end(endIndex, now + this.#options.latencyMs);
+    return 'taken';
+  }
+
+  #endBy(last: LancReport | undefined, now: number): void {
+    const endIndex = last && this.#epoch?.localIndex(last.index);
+    const heardAt = Math.max(now, this.#epoch?.log.lastArrivedAt ?? now);
+    this.#release.end(endIndex, heardAt + this.#options.latencyMs);
+  }
+
+  #newRelease(): Release {
+    const { release, latencyMs } = this.#options;
+    return release === 'paced'
+      ? new PacedRelease(this.#window, latencyMs)
+      : new InOrderRelease(this.#window, latencyMs);
+  }
+}
