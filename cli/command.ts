@@ -103,7 +103,7 @@ export function defaulted<T>(row: Single<T>, typed: string): Defaulted<T> {
   return { ...row, kind: 'defaulted', default: typed };
 }
 
-/** An option that may be given several times, or an argument that takes all that follow. */
+/** An option that may be given several times, or an argument that takes all words but one for each row behind it. */
 export function repeated<T>(placeholder: string, type: ValueType<T>, help: string): Repeated<T> {
   return { kind: 'repeated', placeholder, type, help };
 }
@@ -124,9 +124,11 @@ export function readValues<Arguments extends Table, Options extends Table>(
     found[key] = readRow(row, typed.options.get(key) ?? [], optionName(key));
   }
   const words = [...typed.words];
+  let following = Object.keys(spec.arguments).length;
   for (const [key, row] of Object.entries(spec.arguments)) {
     const placeholder = row.kind === 'switch' ? key : row.placeholder;
-    const own = words.splice(0, row.kind === 'repeated' ? words.length : 1);
+    following--;
+    const own = words.splice(0, row.kind === 'repeated' ? Math.max(1, words.length - following) : 1);
     if (own.length === 0 && row.kind !== 'defaulted') {
       throw usage(`${placeholder} is missing`, { command: spec.name });
     }

@@ -31,13 +31,22 @@ export interface OutputOptions {
 /** One event for programs. */
 export type JsonEvent = { readonly event: string } & Readonly<Record<string, unknown>>;
 
+/** Where words and events go: the output itself, or what speaks of one stream among several. */
+export interface Voice {
+  /** Stands before words that do not say themselves what they are about: `film.ts: `, or nothing. */
+  readonly subject: string;
+  say(lines: string): void;
+  event(event: JsonEvent): void;
+}
+
 /** Where a command is: one line for people, and the same for programs. */
 export interface Progress {
   line: string;
   event: JsonEvent;
 }
 
-export class Output {
+export class Output implements Voice {
+  readonly subject = '';
   /** True after `--json`. */
   readonly json: boolean;
   /** True when people see a line that changes. */
@@ -59,6 +68,15 @@ export class Output {
   say(lines: string): void {
     const shown = lines.split('\n').map((line) => this.#painted(plainText(line)));
     this.#options.stderr.write(`${this.#erased()}${shown.join('\n')}\n${this.#line}`);
+  }
+
+  /** A voice that speaks of one thing among several: its events carry `facts`, its notes begin with `name`. */
+  about(name: string, facts: Readonly<Record<string, unknown>>): Voice {
+    return {
+      subject: `${name}: `,
+      say: (lines) => this.say(lines),
+      event: ({ event, ...rest }) => this.event({ event, ...facts, ...rest }),
+    };
   }
 
   /** Prints lines that are the command's data, to stdout; nothing with `--json`, where the events are the data. */

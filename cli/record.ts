@@ -1,127 +1,79 @@
-/** `lancast record`: receive a stream and write it down, byte for byte, with proof of what is missing. */
-import type { Recording, RecordingSummary } from '../receiver/sinks/recording.ts';
+/** `lancast record`: receive streams and write them down, byte for byte, with proof of what is missing. */
 import type { MediaAddress } from '../wire/address.ts';
 import { LancastError } from '../wire/errors.ts';
-import type { StreamSnapshot } from '../wire/metrics.ts';
-import { command, single, type Context } from './command.ts';
-import { untilEnd, type Ending } from './ending.ts';
-import { explain } from './errors.ts';
+import { command, flag, repeated, single, type Context } from './command.ts';
 import { formatBytes, formatClock, formatRate, plural } from './format.ts';
-import { Intake } from './intake.ts';
 import { whatIsMissing } from './missing.ts';
-import type { JsonEvent, Output, Progress } from './output.ts';
+import type { Output, Progress } from './output.ts';
+import { openStream, receiveOptions, streamAddress, type OpenStream } from './receiving.ts';
+import { recordFolder } from './record-folder.ts';
 import {
-  openStream,
-  receiveOptions,
-  streamAddress,
-  type OpenStream,
-  type ReceiveValues,
-} from './receiving.ts';
-import { report, warn } from './report.ts';
-import { followTroubles } from './troubles.ts';
+  openTarget,
+  recordToEnd,
+  silenceOf,
+  statusOf,
+  summaryOf,
+  type Recorded,
+  type RecordValues,
+} from './recording.ts';
+import { report } from './report.ts';
 import { duration, text } from './values.ts';
 
 const YEAR_MS = 365 * 86_400_000;
 
 export const record = command({
   name: 'record',
-  summary: 'receive a stream and write it to a file, byte for byte',
+  summary: 'receive streams and write them to files, byte for byte',
   examples: [
     ['lancast record rtp://239.255.1.1:5004 film.ts', 'until the sender says goodbye'],
     ['lancast record udp://@239.255.1.1:1234 film.ts --timeout 5s', 'bare MPEG-TS: until 5 s of silence'],
     ['lancast record 239.255.1.1 - | ffplay -', 'on standard output, for another program'],
+    ['lancast record 239.255.1.1:5004 239.255.1.2:5014 films', 'two streams, each to its file in a folder'],
   ],
   arguments: {
-    url: single('URL', streamAddress, 'the stream: rtp://…, udp://…, seq://… or an address alone'),
-    out: single('OUT', text, 'the file; - is standard output'),
+    urls: repeated('URL', streamAddress, 'a stream: rtp://…, udp://…, seq://… or an address alone'),
+    out: single(
+      'OUT',
+      text,
+      'the file; - is standard output; for several streams a folder, made when it is not there',
+    ),
   },
   options: {
     ...receiveOptions,
     duration: single('TIME', duration(1, YEAR_MS), 'end this long after the first datagram'),
     timeout: single('TIME', duration(1, YEAR_MS), 'end after this long a silence'),
+    unhashed: flag('work out no SHA-256, which is most of the work at high rates'),
   },
-  run: recordStream,
+  run: recordStreams,
 });
 
-interface RecordValues extends ReceiveValues {
-  url: MediaAddress;
-  out: string;
-  duration: number | undefined;
-  timeout: number | undefined;
+async function recordStreams(values: RecordValues, context: Context): Promise<number> {
+  const [url, ...others] = values.urls;
+  if (others.length > 0 || url === undefined) return recordFolder(values, context);
+  return recordFile(url, values, context);
 }
 
-async function recordStream(values: RecordValues, { output, signal }: Context): Promise<number> {
-  if (values.out === '-' && output.json) {
+async function recordFile(
+  url: MediaAddress,
+  values: RecordValues,
+  { output, signal }: Context,
+): Promise<number> {
+  const { out, unhashed } = values;
+  if (out === '-' && output.json) {
     throw new LancastError('E001', '--json and OUT - both want standard output', { command: 'record' });
   }
   // The socket first: a port that is taken must not cost the file that is there.
-  const stream = await openStream(values.url, values);
-  const file = await openFile(stream, values.out, output);
-  announce(stream, values.out, output);
-  const endTroubles = followTroubles(stream, output, { patient: values.timeout !== undefined });
-  const endFollowing = output.follow(() => progressOf(stream, file.recording.summary.bytes));
-  const ending = await untilEnd(stream.session, {
-    durationMs: values.duration,
-    timeoutMs: values.timeout,
-    latencyMs: values.latency,
-    signal: AbortSignal.any([signal, file.readerGone]),
-  });
-  await file.close();
+  const stream = await openStream(url, values);
+  const target = await openTarget(stream, out, { voice: output, unhashed });
+  announce(stream, out, output);
+  const endFollowing = output.follow(() => progressOf(stream, target.recording.summary.bytes));
+  const recorded = await recordToEnd({ stream, target }, values, { voice: output, signal });
   endFollowing();
-  endTroubles();
-  const snapshot = file.snapshot();
-  const status = conclude(
-    { snapshot, recording: file.recording.summary, ending, fault: file.fault() },
-    output,
-  );
-  const nothing = snapshot.packets === 0 && ending.reason !== 'stopped';
-  const reported = nothing
-    ? report(stream.silence.diagnose(snapshot, ending.waitedMs / 1000), output)
-    : status;
-  output.event(summaryOf(snapshot, file.recording.summary));
-  return reported;
-}
-
-/** The target of a recording, and what went wrong with it. */
-interface Target {
-  recording: Recording;
-  /** Aborts when the reader of a pipe has gone. */
-  readerGone: AbortSignal;
-  /** The last trouble with the disk; `undefined` when there was none. */
-  fault(): LancastError | undefined;
-  /** What is known of the stream as far as it is recorded. */
-  snapshot(): StreamSnapshot;
-  close(): Promise<void>;
-}
-
-/** Opens the target and lets the stream flow into it, from its first datagram on. */
-async function openFile({ session }: OpenStream, path: string, output: Output): Promise<Target> {
-  const gone = new AbortController();
-  let fault: LancastError | undefined;
-  let atEnd: StreamSnapshot | undefined;
-  // What another sender on the same address does after the end is not part of the recording.
-  const intake = new Intake(() => (atEnd = session.snapshot()));
-  session.addSink(intake);
-  const { openRecording } = await import('../receiver/sinks/open-recording.ts');
-  const recording = await openRecording(path, {
-    onTrouble(error) {
-      fault = error;
-      warn(error, output);
-    },
-    onResumed: () => output.say('  ✓ writing goes on'),
-    onReaderGone: () => gone.abort(),
-  }).catch(async (error: unknown) => {
-    await session.close();
-    throw error;
-  });
-  intake.handTo(recording);
-  return {
-    recording,
-    readerGone: gone.signal,
-    fault: () => fault,
-    snapshot: () => atEnd ?? session.snapshot(),
-    close: () => intake.close(),
-  };
+  sayEnd(recorded, output);
+  const silence = silenceOf(recorded, stream);
+  const status = silence ? report(silence, output) : statusOf(recorded);
+  output.event(summaryOf(recorded));
+  return status;
 }
 
 function announce({ session, via }: OpenStream, path: string, output: Output): void {
@@ -133,8 +85,7 @@ function announce({ session, via }: OpenStream, path: string, output: Output): v
 }
 
 function progressOf({ session, openMs }: OpenStream, bytes: number): Progress {
-  const snapshot = session.snapshot();
-  const { packets, unrecovered, bitsPerSecond, state } = snapshot;
+  const { packets, lost, recovered, unrecovered, late, bitsPerSecond, state } = session.snapshot();
   const words = [
     formatClock(openMs()),
     formatBytes(bytes),
@@ -143,58 +94,18 @@ function progressOf({ session, openMs }: OpenStream, bytes: number): Progress {
     `${unrecovered} lost`,
     ...(state === 'playing' ? [] : [state]),
   ];
-  const { lost, recovered, late } = snapshot;
-  const event = {
-    event: 'progress',
-    state,
-    packets,
-    bytes,
-    lost,
-    recovered,
-    unrecovered,
-    late,
-    bitsPerSecond,
-  };
-  return { line: `  ${words.join('  ')}`, event };
+  const counters = { state, packets, bytes, lost, recovered, unrecovered, late, bitsPerSecond };
+  return { line: `  ${words.join('  ')}`, event: { event: 'progress', ...counters } };
 }
 
-interface Outcome {
-  snapshot: StreamSnapshot;
-  recording: RecordingSummary;
-  ending: Ending;
-  fault: LancastError | undefined;
-}
-
-/** Says in words what was recorded and what is missing; the exit status. Losses are no failure, a full disk is. */
-function conclude({ snapshot, recording, ending, fault }: Outcome, output: Output): number {
-  const { reason, proven, lastedMs } = ending;
-  output.event({ event: 'ended', reason, proven, lastedMs: Math.round(lastedMs), ...recording });
-  if (snapshot.packets > 0) {
-    const missing = whatIsMissing({ snapshot, recording, proven });
-    const size = `${formatBytes(recording.bytes)} in ${plural(snapshot.packets, 'datagram')}, ${formatClock(lastedMs)}`;
-    output.say(`  ✓ recorded     ${recording.path}: ${size}`);
-    if (missing.length === 0) output.say('  ✓ complete     not one byte is missing');
-    for (const sentence of missing) output.say(`  ! ${sentence}`);
-    output.say(`    sha256       ${recording.sha256}`);
-  }
-  return fault && recording.droppedBytes > 0 ? explain(fault).exitCode : 0;
-}
-
-/** The last line for programs: the contract others script against. What is not known is `null`. */
-function summaryOf(snapshot: StreamSnapshot, { bytes, sha256 }: RecordingSummary): JsonEvent {
-  return {
-    event: 'summary',
-    packets: snapshot.packets,
-    bytes,
-    lost: snapshot.lost,
-    recovered: snapshot.recovered,
-    unrecovered: snapshot.unrecovered,
-    late: snapshot.late,
-    duplicate: snapshot.duplicate,
-    reordered: snapshot.reordered,
-    firstIndex: snapshot.firstIndex ?? null,
-    missingBefore: snapshot.missingBefore ?? null,
-    continuityErrors: snapshot.continuityErrors,
-    sha256,
-  };
+/** Says in words what was recorded and what is missing. */
+function sayEnd({ snapshot, recording, ending }: Recorded, output: Output): void {
+  if (snapshot.packets === 0) return;
+  const { proven, lastedMs } = ending;
+  const missing = whatIsMissing({ snapshot, recording, proven });
+  const size = `${formatBytes(recording.bytes)} in ${plural(snapshot.packets, 'datagram')}, ${formatClock(lastedMs)}`;
+  output.say(`  ✓ recorded     ${recording.path}: ${size}`);
+  if (missing.length === 0) output.say('  ✓ complete     not one byte is missing');
+  for (const sentence of missing) output.say(`  ! ${sentence}`);
+  if (recording.sha256 !== undefined) output.say(`    sha256       ${recording.sha256}`);
 }

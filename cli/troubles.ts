@@ -1,9 +1,9 @@
 /** Tells people of what goes wrong with a stream while it is received: once each, and again when it comes back. */
 import { LancastError } from '../wire/errors.ts';
 import type { StreamSnapshot } from '../wire/metrics.ts';
-import type { Output } from './output.ts';
+import type { Voice } from './output.ts';
 import type { OpenStream } from './receiving.ts';
-import { warn } from './report.ts';
+import { tell, warn } from './report.ts';
 
 const LOOK_EVERY_MS = 500;
 /** Silence that calls for words. */
@@ -37,7 +37,7 @@ export function troublesOf({ snapshot, openMs }: Condition): Trouble[] {
 }
 
 /** Looks after a stream until it is told to stop. `patient`: silence is not told of, because it ends the command anyway. */
-export function followTroubles(stream: OpenStream, output: Output, { patient = false } = {}): () => void {
+export function followTroubles(stream: OpenStream, voice: Voice, { patient = false } = {}): () => void {
   let standing = new Set<string>();
   let notes = 0;
   const look = (): void => {
@@ -45,11 +45,11 @@ export function followTroubles(stream: OpenStream, output: Output, { patient = f
     const troubles = troublesOf({ snapshot, openMs: stream.openMs() });
     for (const trouble of troubles) {
       if (standing.has(trouble.name)) continue;
-      if ('error' in trouble) warn(trouble.error, output);
-      else if (!patient) warn(stream.silence.diagnose(snapshot, trouble.silentMs / 1000), output);
+      if ('error' in trouble) warn(trouble.error, voice);
+      else if (!patient) warn(stream.silence.diagnose(snapshot, trouble.silentMs / 1000), voice);
     }
     standing = new Set(troubles.map(({ name }) => name));
-    for (const note of stream.session.notes.slice(notes)) output.say(`  ! ${note}`);
+    for (const note of stream.session.notes.slice(notes)) tell(note, voice);
     notes = stream.session.notes.length;
   };
   const timer = setInterval(look, LOOK_EVERY_MS).unref();

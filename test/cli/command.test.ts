@@ -67,6 +67,30 @@ describe('readValues', () => {
       /PORT is missing/,
     );
   });
+  describe('with a row behind an argument that takes several words', () => {
+    const both = { urls: repeated('URL', text, 'which'), out: single('OUT', text, 'where') };
+    const rest = { name: 'x', arguments: both, options: { loop: flag('again') } };
+    const lines: [line: string, urls: string[]][] = [
+      ['a out', ['a']],
+      ['a b c out', ['a', 'b', 'c']],
+      ['a --loop b out', ['a', 'b']],
+      ['a -- b out', ['a', 'b']],
+    ];
+    for (const [line, urls] of lines) {
+      it(`leaves the last word of "${line}" to it`, () => {
+        expect(readValues(line.split(' '), rest)).toMatchObject({ urls, out: 'out' });
+      });
+    }
+    const missing: [argv: string[], placeholder: string][] = [
+      [[], 'URL'],
+      [['a'], 'OUT'],
+    ];
+    for (const [argv, placeholder] of missing) {
+      it(`misses ${placeholder} with ${argv.length} words`, () => {
+        expect(() => readValues(argv, rest)).toThrow(`${placeholder} is missing`);
+      });
+    }
+  });
   it('gives a missing argument its default', () => {
     const arguments_ = { out: defaulted(single('OUT', text, 'where'), '-') };
     expect(readValues([], { name: 'x', arguments: arguments_, options: {} })).toEqual({ out: '-' });

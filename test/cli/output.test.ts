@@ -10,6 +10,7 @@ import {
   plural,
 } from '../../cli/format.ts';
 import { Output } from '../../cli/output.ts';
+import { tell } from '../../cli/report.ts';
 
 /** An output whose words can be read. */
 function heard(
@@ -50,6 +51,20 @@ describe('Output', () => {
     const { output, words } = heard({ isTTY: true, env: { NO_COLOR: '1' } });
     output.say('name \x1b[2Jevil\x07 \u202etxet');
     expect(words.stderr).toBe('name ·[2Jevil· ·txet\n');
+  });
+
+  it('gives a voice to one thing among several', () => {
+    const { output, words } = heard({ json: true });
+    const voice = output.about('film.ts', { channel: 'film.ts' });
+    voice.event({ event: 'summary', packets: 7 });
+    tell('the file is cut', voice);
+    tell('something of the whole', output);
+    expect(words.stdout).toBe(
+      '{"event":"summary","channel":"film.ts","packets":7}\n' +
+        '{"event":"note","channel":"film.ts","note":"the file is cut"}\n' +
+        '{"event":"note","note":"something of the whole"}\n',
+    );
+    expect(words.stderr).toBe('  ! film.ts: the file is cut\n  ! something of the whole\n');
   });
 
   const coloured: [name: string, isTTY: boolean, env: Record<string, string>, colour: boolean][] = [

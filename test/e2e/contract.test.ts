@@ -299,7 +299,7 @@ describe('the command line', () => {
 
   const asked: [words: string[], said: RegExp][] = [
     [['--help'], /commands:[\s\S]*send[\s\S]*watch[\s\S]*record/],
-    [['help', 'record'], /usage: lancast record URL OUT/],
+    [['help', 'record'], /usage: lancast record URL… OUT/],
     [['send', '--help'], /usage: lancast send FILE/],
     [['--version'], /^lancast \d+\.\d+\.\d+/],
   ];
