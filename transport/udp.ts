@@ -141,6 +141,11 @@ export interface Exchange extends AsyncDisposable {
 /** One implementation of UDP. */
 export interface UdpEngine {
   readonly kind: 'javascript' | 'native';
+  /**
+   * A datagram reaches its sink at most this many milliseconds after it arrived, unless this process is busy: how long its engine
+   * waits for more. Default 0.
+   */
+  readonly handoverMs?: number;
   /** Opens a paced sending socket. Throws `LancastError` E102, E103, E105, E106, E115. */
   openDeparture(options: DepartureOptions): Promise<DepartureQueue>;
   /** Opens a receiving socket and joins. Throws `LancastError` E102, E103, E104, E105, E107, E111. */

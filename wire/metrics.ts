@@ -95,6 +95,8 @@ export interface StreamSnapshot extends LossCounters, TransportStreamCounters {
   lossMayBeUnderstated: boolean;
   /** Datagrams our own socket buffer dropped; absent when the engine cannot tell. */
   kernelDrops?: number;
+  /** How often this process was too busy to take what had come; what was lost by it is in `kernelDrops`. */
+  overruns?: number;
   /** Datagrams that were none of the three framings, by fault. */
   refused: Readonly<Record<string, number>>;
   /** RFC 3550 interarrival jitter; absent when not known. */
