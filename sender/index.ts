@@ -37,6 +37,10 @@ export interface SenderOptions {
   bitsPerSecond?: number | undefined;
   /** See `DepartureOptions`. */
   quantumMs?: number | undefined;
+  /** See `DepartureOptions`: 0 to 63. */
+  dscp?: number | undefined;
+  /** See `DepartureOptions`. Default false. */
+  kernelPacing?: boolean | undefined;
   /** Allow broadcast destinations. Default false. */
   broadcast?: boolean | undefined;
   /** Uniform in 0 to 1, not to be guessed by others: the stream's numbers are drawn from it. */
@@ -101,10 +105,17 @@ const END_MARK_GAP_MS = 100;
 
 /** Opens the sockets and begins to send. Throws `LancastError` E001 for mixed addresses, else as the engine. */
 export async function startSender(options: SenderOptions): Promise<SenderSession> {
-  const { engine, via, ttl, addresses, broadcast = false, quantumMs } = options;
+  const { engine, via, ttl, addresses, broadcast = false, quantumMs, dscp, kernelPacing } = options;
   const framing = commonFraming(addresses);
-  const quantum = quantumMs === undefined ? {} : { quantumMs };
-  const queue = await engine.openDeparture({ destinations: addresses, via, ttl, broadcast, ...quantum });
+  const queue = await engine.openDeparture({
+    destinations: addresses,
+    via,
+    ttl,
+    broadcast,
+    ...(quantumMs !== undefined && { quantumMs }),
+    ...(dscp !== undefined && { dscp }),
+    ...(kernelPacing !== undefined && { kernelPacing }),
+  });
   try {
     const heard: { by?: Sender } = {};
     const hear = (data: Buffer, _at: number, from: Endpoint): void => heard.by?.hear(data, from);
