@@ -124,8 +124,8 @@ describe('the feed', () => {
     page.leave();
   });
 
-  it('serves 64 pages and tells the next one why not', async () => {
-    const pages = await Promise.all(Array.from({ length: 64 }, () => Page.open(host)));
+  it('serves 256 pages and tells the next one why not', async () => {
+    const pages = await Promise.all(Array.from({ length: 256 }, () => Page.open(host)));
     expect(await upgrade(host, '/api/v1/feed', { origin: `http://${host}` })).toBe(503);
     pages[0]!.leave();
     await eventually(() => true);

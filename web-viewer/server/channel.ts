@@ -2,37 +2,39 @@
 import type { WebSocket } from 'ws';
 import type { FeedSubscription } from '../../receiver/sinks/viewer-feed.ts';
 import { monotonicNow } from '../../transport/clock.ts';
-import { FEED_HEADER_BYTES, writeFeedHeader } from '../../wire/feed.ts';
 import { CREDIT_WINDOW_BYTES, PageQueue, type NextRun } from './page-queue.ts';
 import type { StreamEntry } from './registry.ts';
+import type { RunMessages } from './run-messages.ts';
+
+/** What a channel is made of. */
+export interface ChannelOptions {
+  entry: StreamEntry;
+  feed: NonNullable<StreamEntry['feed']>;
+  /** Shared by all channels of all pages. */
+  messages: RunMessages;
+  /** Called each time the page fell so far behind that its queue was emptied. */
+  onSlow: () => void;
+}
+
+const AS_MEDIA = { binary: true };
 
 /** A channel of a page's WebSocket. */
 export class Channel {
   readonly entry: StreamEntry;
   readonly #socket: WebSocket;
   readonly #number: number;
+  readonly #messages: RunMessages;
   readonly #queue: PageQueue;
   readonly #subscription: FeedSubscription;
+  readonly #goOn = (): void => this.#send();
   #ptsUs = 0;
 
-  /**
-   * Joins and begins to send.
-   *
-   * @param number the page's own number for the channel
-   * @param onSlow called each time the page fell so far behind that its queue was emptied
-   */
-  constructor(
-    socket: WebSocket,
-    number: number,
-    {
-      entry,
-      feed,
-      onSlow,
-    }: { entry: StreamEntry; feed: NonNullable<StreamEntry['feed']>; onSlow: () => void },
-  ) {
+  /** Joins and begins to send. @param number the page's own number for the channel */
+  constructor(socket: WebSocket, number: number, { entry, feed, messages, onSlow }: ChannelOptions) {
     this.entry = entry;
     this.#socket = socket;
     this.#number = number;
+    this.#messages = messages;
     this.#subscription = feed.subscribe((run) => {
       const kept = this.#queue.push(run, monotonicNow());
       if (!kept) onSlow();
@@ -65,24 +67,9 @@ export class Channel {
     }
   }
 
-  /** Header and body as two fragments of one message, so that the body that all pages share is not copied. */
   #sendRun({ run, discontinuity }: NextRun): void {
-    const header = Buffer.allocUnsafe(FEED_HEADER_BYTES);
     this.#ptsUs = run.ptsUs ?? this.#ptsUs;
-    writeFeedHeader(
-      {
-        kind: 'ts',
-        key: run.key,
-        damaged: run.damaged,
-        discontinuity,
-        config: false,
-        channel: this.#number,
-        ptsUs: Math.round(this.#ptsUs),
-        arrivalUs: Math.round(run.arrivedAtUs),
-      },
-      header,
-    );
-    this.#socket.send(header, { binary: true, fin: false });
-    this.#socket.send(run.data, { binary: true, fin: true }, () => this.#send());
+    const form = { channel: this.#number, discontinuity, ptsUs: this.#ptsUs };
+    this.#socket.send(this.#messages.messageOf(run, form), AS_MEDIA, this.#goOn);
   }
 }

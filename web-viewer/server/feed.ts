@@ -6,11 +6,12 @@ import { writeFeedMessage } from '../../wire/feed.ts';
 import { PageSession } from './page-session.ts';
 import { refuseUpgrade } from './problem.ts';
 import type { StreamRegistry } from './registry.ts';
+import { RunMessages } from './run-messages.ts';
 
 /** Where the WebSocket lives. */
 export const FEED_PATH = '/api/v1/feed';
 /** Most pages at a time. */
-export const MAX_PAGES = 64;
+export const MAX_PAGES = 256;
 
 /** Control messages are short; a longer one ends the connection. */
 const MAX_MESSAGE_BYTES = 16 * 1024;
@@ -27,6 +28,7 @@ export class FeedServer {
     perMessageDeflate: false,
     clientTracking: false,
   });
+  readonly #messages = new RunMessages();
   readonly #pages = new Map<WebSocket, PageSession>();
   readonly #timer: NodeJS.Timeout;
   #ticks = 0;
@@ -60,7 +62,7 @@ export class FeedServer {
   }
 
   #open(socket: WebSocket): void {
-    const page = new PageSession(socket, this.#registry);
+    const page = new PageSession(socket, this.#registry, this.#messages);
     this.#pages.set(socket, page);
     // A page that breaks the protocol (an oversized message, bad UTF-8) is closed by `ws`; there is nothing to add.
     socket.on('error', () => socket.terminate());

@@ -9,6 +9,7 @@ import {
 import { Channel } from './channel.ts';
 import { CREDIT_WINDOW_BYTES } from './page-queue.ts';
 import type { StreamRegistry } from './registry.ts';
+import type { RunMessages } from './run-messages.ts';
 
 /** Most channels of one page: a wall of 4 × 4. */
 const MAX_CHANNELS = 16;
@@ -29,12 +30,15 @@ type ErrorCode =
 export class PageSession {
   readonly #socket: WebSocket;
   readonly #registry: StreamRegistry;
+  readonly #messages: RunMessages;
   readonly #channels = new Map<number, Channel>();
   #heard = true;
 
-  constructor(socket: WebSocket, registry: StreamRegistry) {
+  /** @param messages shared by all pages */
+  constructor(socket: WebSocket, registry: StreamRegistry, messages: RunMessages) {
     this.#socket = socket;
     this.#registry = registry;
+    this.#messages = messages;
     socket.on('message', (data, isBinary) => this.#receive(data, isBinary));
     socket.on('pong', () => (this.#heard = true));
   }
@@ -89,7 +93,8 @@ export class PageSession {
     if (entry.feed === undefined) return this.#fail('no-feed', 'That stream is not for pages.', channel);
     this.#say({ type: 'subscribed', channel, stream, mode });
     const onSlow = (): void => this.#fail('too-slow', 'This page fell behind and skipped ahead.', channel);
-    this.#channels.set(channel, new Channel(this.#socket, channel, { entry, feed: entry.feed, onSlow }));
+    const options = { entry, feed: entry.feed, messages: this.#messages, onSlow };
+    this.#channels.set(channel, new Channel(this.#socket, channel, options));
   }
 
   #close(number: number, channel: Channel, reason: 'removed' | 'unsubscribed'): void {
