@@ -105,6 +105,10 @@ class DgramDeparture implements DepartureQueue, Departing {
     return this.#schedule.queued + Math.ceil(this.#unanswered / this.#sockets.length);
   }
 
+  get released(): number {
+    return this.#pushed - this.#schedule.queued - this.#unanswered;
+  }
+
   get wakeAt(): number {
     return this.#schedule.wakeAt;
   }

@@ -61,11 +61,16 @@ export interface DepartureQueue extends AsyncDisposable {
   readonly stats: Readonly<DepartureStats>;
   /** Datagrams pushed and not yet handed to the kernel. */
   readonly queued: number;
+  /**
+   * The memory of so many datagrams, counted from the first one pushed, is the caller's again. The JavaScript engine keeps it
+   * until they have left; the native one copies what is pushed at once, so there it is `Infinity`.
+   */
+  readonly released: number;
   /** Resolves, once, with the reason when the socket cannot send at all (E103, E109, E113 …). Pending otherwise. */
   readonly failure: Promise<LancastError>;
   /**
-   * Queues one datagram. `dueAt` never lies before that of the datagram pushed before. The queue owns `datagram` until it
-   * has left: the caller does not write into it again.
+   * Queues one datagram. `dueAt` never lies before that of the datagram pushed before. The caller does not write into
+   * `datagram` again before it is `released`.
    */
   push(datagram: Buffer, dueAt: number): void;
   /**
