@@ -1,4 +1,282 @@
-/** Paced sending by the native engine's thread. */
+/**
+ * Paced sending by the native engine's thread.
+ *
+ * JavaScript hands datagrams over ahead of time, in runs: they are copied into one slab for all queues and from there into
+ * the queue's own memory, by one call at the end of the turn. What became of them is looked up now and then; who waits for
+ * datagrams to leave has that done when the last of them is due.
+ */
+import { LancastError } from '../wire/errors.ts';
+import { monotonicNow } from './clock.ts';
+import { addDeparting, removeDeparting, wakeDeparting, type Departing } from './departure-timer.ts';
+import { sendFailure } from './dgram-errors.ts';
+import { checkDestination, checkTtl } from './dgram-socket.ts';
+import { presentCard } from './interfaces.ts';
+import type { NativeAddon } from './native-addon.ts';
+import { openSending } from './native-socket.ts';
+import type { ChosenInterface, DepartureOptions, DepartureQueue, DepartureStats } from './udp.ts';
+
+/** A queue of the thread. */
+export type DepartureHandle = object & { readonly departures: unique symbol };
 
 /** What `native/departure.c` offers. */
-export interface DepartureAddon {}
+export interface DepartureAddon {
+  /** Opens a queue to connected sockets, which are the queue's from then on. Quantum 0: each datagram at its time. */
+  openDepartures(sockets: readonly number[], quantumMs: number): DepartureHandle;
+  /** Copies `count` datagrams, which lie behind each other in `bytes`; of those that no datagram can hold nothing is there. */
+  pushDepartures(
+    queue: DepartureHandle,
+    bytes: Uint8Array,
+    lengths: Uint32Array,
+    dueTimes: Float64Array,
+    count: number,
+  ): void;
+  /** Writes `COUNTERS` numbers. */
+  departureCounters(queue: DepartureHandle, into: Float64Array): void;
+  /** The errno's name of the last send that failed. */
+  departureRefusal(queue: DepartureHandle): string;
+  /** Sends by new sockets from now on and closes the old ones. */
+  exchangeSockets(queue: DepartureHandle, sockets: readonly number[]): void;
+  /** Drops what is queued and closes the sockets. */
+  closeDepartures(queue: DepartureHandle): void;
+}
+
+/** Numbers that tell of a queue: those of `DepartureStats`, datagrams that have left, 1 when its memory is full. */
+const COUNTERS = 6;
+/** Everything due within so much leaves together: a wake-up costs as much as ten sends. */
+const DEFAULT_QUANTUM_MS = 5;
+/** So many sends refused and none ever done mean that this socket cannot send at all. */
+const HOPELESS_SENDS = 10;
+/** Refusals that a card gives which was taken down, or deleted and made anew. */
+const CARD_IS_GONE: ReadonlySet<string> = new Set(['ENODEV', 'ENETUNREACH', 'EADDRNOTAVAIL', 'EINVAL']);
+/** How often new sockets are tried then. */
+const REOPEN_MS = 1000;
+/** How often it is looked up how sending goes, by all queues together. */
+const LOOK_MS = 200;
+/** The same while somebody waits for what is due. */
+const LOOK_SOON_MS = 3;
+
+/** More than a datagram can hold, see `native/departure.h`. */
+const MOST_DATAGRAM_BYTES = 65_507;
+const SLAB_BYTES = 128 * 1024;
+const SLAB_DATAGRAMS = 512;
+
+/** Opens the sockets of one queue. Throws as `UdpEngine.openDeparture`. */
+export async function openNativeDeparture(
+  addon: NativeAddon,
+  options: DepartureOptions,
+): Promise<DepartureQueue> {
+  checkTtl(options.ttl);
+  for (const destination of options.destinations) checkDestination(destination, options.broadcast ?? false);
+  const sockets = openSockets(addon, options, options.via);
+  try {
+    const queue = addon.openDepartures(sockets, options.quantumMs ?? DEFAULT_QUANTUM_MS);
+    return new NativeDeparture(addon, queue, options);
+  } catch (error) {
+    sockets.forEach((socket) => addon.closeSocket(socket));
+    throw error;
+  }
+}
+
+function openSockets(addon: NativeAddon, options: DepartureOptions, via: ChosenInterface): number[] {
+  const sockets: number[] = [];
+  try {
+    for (const destination of options.destinations)
+      sockets.push(openSending(addon, destination, { ...options, via }));
+    return sockets;
+  } catch (error) {
+    sockets.forEach((socket) => addon.closeSocket(socket));
+    throw error;
+  }
+}
+
+/** Datagrams of one queue that are handed over together. The slab serves one queue after the other. */
+class Slab {
+  readonly #bytes = new Uint8Array(SLAB_BYTES);
+  readonly #lengths = new Uint32Array(SLAB_DATAGRAMS);
+  readonly #dueTimes = new Float64Array(SLAB_DATAGRAMS);
+  #owner: NativeDeparture | undefined;
+  #used = 0;
+  #count = 0;
+  #promised = false;
+  readonly #later = (): void => {
+    this.#promised = false;
+    this.handOver();
+  };
+
+  add(owner: NativeDeparture, datagram: Uint8Array, dueAt: number): void {
+    const { length } = datagram;
+    const stored = length > MOST_DATAGRAM_BYTES ? 0 : length;
+    if (owner !== this.#owner || this.#count === SLAB_DATAGRAMS || this.#used + stored > SLAB_BYTES) {
+      this.handOver();
+      this.#owner = owner;
+    }
+    if (stored > 0) this.#bytes.set(datagram, this.#used);
+    this.#used += stored;
+    this.#lengths[this.#count] = length;
+    this.#dueTimes[this.#count++] = dueAt;
+    if (this.#promised) return;
+    this.#promised = true;
+    queueMicrotask(this.#later);
+  }
+
+  handOver(): void {
+    const count = this.#count;
+    this.#count = 0;
+    this.#used = 0;
+    if (count > 0) this.#owner?.take(this.#bytes, this.#lengths, this.#dueTimes, count);
+    this.#owner = undefined;
+  }
+}
+
+const slab = new Slab();
+
+interface Waiting {
+  /** Until so many datagrams have left; or, without it, until there is room. */
+  pushed?: number;
+  resolve: () => void;
+  reject: (reason: LancastError) => void;
+}
+
+class NativeDeparture implements DepartureQueue, Departing {
+  readonly failure: Promise<LancastError>;
+  readonly released = Infinity;
+
+  readonly #addon: NativeAddon;
+  readonly #queue: DepartureHandle;
+  readonly #options: DepartureOptions;
+  readonly #counters = new Float64Array(COUNTERS);
+  #waiting: Waiting[] = [];
+  #fail: (reason: LancastError) => void = () => undefined;
+  #pushed = 0;
+  #lastDueAt = -Infinity;
+  #lookAt = 0;
+  #failed = 0; // as far as they have been looked at
+  #refusal: LancastError | undefined; // why sending was refused while none was ever done
+  #reopenAt = 0; // not before
+  #closed = false;
+
+  constructor(addon: NativeAddon, queue: DepartureHandle, options: DepartureOptions) {
+    this.#addon = addon;
+    this.#queue = queue;
+    this.#options = options;
+    this.failure = new Promise((resolve) => (this.#fail = resolve));
+    addDeparting(this);
+    this.#lookAgain(monotonicNow());
+  }
+
+  get stats(): DepartureStats {
+    const [sent = 0, sentBytes = 0, failed = 0, latestMs = 0] = this.#count();
+    return { sent, sentBytes, failed, latestMs };
+  }
+
+  get queued(): number {
+    const [, , , , departed = 0] = this.#count();
+    return this.#closed ? 0 : this.#pushed - departed;
+  }
+
+  /** When it next looks how sending goes. */
+  get wakeAt(): number {
+    return this.#lookAt;
+  }
+
+  push(datagram: Buffer, dueAt: number): void {
+    if (this.#closed) return;
+    this.#pushed++;
+    this.#lastDueAt = dueAt;
+    slab.add(this, datagram, dueAt);
+  }
+
+  /** Takes datagrams out of the slab. */
+  take(bytes: Uint8Array, lengths: Uint32Array, dueTimes: Float64Array, count: number): void {
+    if (!this.#closed) this.#addon.pushDepartures(this.#queue, bytes, lengths, dueTimes, count);
+  }
+
+  room(): Promise<void> | undefined {
+    const [, , , , , full] = this.#count();
+    if (full !== 1 || this.#closed) return undefined;
+    return new Promise((resolve) => this.#wait({ resolve, reject: () => resolve() }));
+  }
+
+  drained(): Promise<void> {
+    return new Promise((resolve, reject) => this.#wait({ pushed: this.#pushed, resolve, reject }));
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    slab.handOver();
+    this.#closed = true;
+    removeDeparting(this);
+    this.#addon.closeDepartures(this.#queue);
+    this.#settle();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Looks how sending goes. */
+  depart(now: number): void {
+    const [sent = 0, , failed = 0] = this.#count();
+    if (failed > this.#failed) this.#refused(sent, failed, now);
+    this.#settle();
+    this.#lookAgain(now);
+  }
+
+  #count(): Float64Array {
+    slab.handOver();
+    this.#addon.departureCounters(this.#queue, this.#counters);
+    return this.#counters;
+  }
+
+  #wait(waiting: Waiting): void {
+    this.#waiting.push(waiting);
+    this.depart(monotonicNow());
+  }
+
+  /** All queues look at the same time, those that are waited for when that may be over. */
+  #lookAgain(now: number): void {
+    const regular = (Math.floor(now / LOOK_MS) + 1) * LOOK_MS;
+    const soon = Math.max(now + LOOK_SOON_MS, this.#lastDueAt);
+    this.#lookAt = this.#waiting.length > 0 ? Math.min(regular, soon) : regular;
+    if (!this.#closed) wakeDeparting(this.#lookAt);
+  }
+
+  #refused(sent: number, failed: number, now: number): void {
+    const errno = this.#addon.departureRefusal(this.#queue);
+    this.#failed = failed;
+    if (sent > 0) return this.#reopen(errno, now);
+    const [destination] = this.#options.destinations;
+    const error = Object.assign(new Error(`send ${errno}`), { code: errno });
+    const reason = sendFailure(error, destination?.address ?? '', this.#options.via);
+    if (!(reason instanceof LancastError)) return;
+    this.#refusal = reason;
+    if (failed >= HOPELESS_SENDS) this.#fail(reason);
+  }
+
+  /** A card that was made anew is not the one the sockets know: they are opened anew too. */
+  #reopen(errno: string, now: number): void {
+    if (!CARD_IS_GONE.has(errno) || now < this.#reopenAt) return;
+    this.#reopenAt = now + REOPEN_MS;
+    const card = presentCard(this.#options.via);
+    if (!card) return;
+    try {
+      this.#addon.exchangeSockets(this.#queue, openSockets(this.#addon, this.#options, card.via));
+    } catch {
+      // not ready yet: the next refusal tries again
+    }
+  }
+
+  /** Answers those whose datagrams have all left, and those who wait for room. */
+  #settle(): void {
+    if (this.#waiting.length === 0) return;
+    const [sent = 0, , , , departed = 0, full] = this.#count();
+    const refusal = sent === 0 ? this.#refusal : undefined;
+    this.#waiting = this.#waiting.filter(({ pushed, resolve, reject }) => {
+      const over = pushed === undefined ? full !== 1 : pushed <= departed;
+      if (!over && !this.#closed) return true;
+      if (refusal) reject(refusal);
+      else resolve();
+      return false;
+    });
+  }
+}

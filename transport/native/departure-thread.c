@@ -1,0 +1,105 @@
+/* The one thread that sends: it sleeps until the next quantum of any queue and drives all that are due. */
+#include "departure.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <math.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+pthread_mutex_t departure_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct departure_queue *queues; /* under the lock, as is `stopping` */
+static bool stopping;
+static pthread_t thread;
+
+/* The thread sleeps until `armed_for` or until `bell` changes. */
+static _Atomic double armed_for;
+static atomic_uint bell;
+
+static void ring(void) {
+  bell++;
+  syscall(SYS_futex, &bell, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+/* Sleeps until `at`, or until the bell is no longer as it was heard. */
+static void sleep_until(double at, unsigned heard) {
+  struct timespec until = {.tv_sec = (time_t)(at / 1e3), .tv_nsec = (long)(fmod(at, 1e3) * 1e6)};
+  syscall(SYS_futex, &bell, FUTEX_WAIT_BITSET_PRIVATE, heard, at < INFINITY ? &until : NULL, NULL, FUTEX_BITSET_MATCH_ANY);
+}
+
+/* Sends what is due of one queue. Returns when it wants to be driven again. */
+static double drive(struct departure_queue *queue) {
+  const double now = monotonic_ms();
+  const struct entry *entry = entry_at(&queue->released);
+  if (entry && schedule_opens(&queue->schedule, entry->due_at, now)) {
+    while (entry && schedule_releases(&queue->schedule, entry->due_at, now)) {
+      queue->released.index++;
+      queue->released_count++;
+      entry = entry_at(&queue->released);
+    }
+  }
+  const double again = send_released(queue, now);
+  return entry ? fmin(again, schedule_wake_at(&queue->schedule, entry->due_at)) : again;
+}
+
+/* Asks for exact timers and for being run at once; each where it is allowed. */
+static void prefer_promptness(void) {
+  struct {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+  } slice = {.size = sizeof slice, .runtime = 100000}; /* ns that are enough: a short slice comes first, Linux 6.12 */
+  const struct sched_param first = {.sched_priority = 1};
+  prctl(PR_SET_TIMERSLACK, 1);
+  if (pthread_setschedparam(pthread_self(), SCHED_FIFO, &first) != 0) syscall(SYS_sched_setattr, 0, &slice, 0);
+}
+
+static void *run(void *unused) {
+  prefer_promptness();
+  for (;;) {
+    const unsigned heard = bell;
+    double wake_at = INFINITY;
+    armed_for = INFINITY; /* whatever is pushed from here on rings, until it is known when to wake up */
+    pthread_mutex_lock(&departure_lock);
+    const bool over = stopping;
+    for (struct departure_queue *queue = queues; queue && !over; queue = queue->next) wake_at = fmin(wake_at, drive(queue));
+    pthread_mutex_unlock(&departure_lock);
+    if (over) return unused;
+    armed_for = wake_at;
+    sleep_until(wake_at, heard);
+  }
+}
+
+int thread_add(struct departure_queue *queue) {
+  pthread_mutex_lock(&departure_lock);
+  const bool first = !queues;
+  queue->next = queues;
+  queues = queue;
+  stopping = false;
+  pthread_mutex_unlock(&departure_lock);
+  const int fault = first ? pthread_create(&thread, NULL, run, NULL) : 0;
+  if (fault) queues = NULL;
+  return fault;
+}
+
+void thread_remove(struct departure_queue *queue) {
+  pthread_mutex_lock(&departure_lock);
+  struct departure_queue **link = &queues;
+  while (*link != queue) link = &(*link)->next;
+  *link = queue->next;
+  const bool last = !queues;
+  stopping = last;
+  pthread_mutex_unlock(&departure_lock);
+  if (!last) return;
+  ring();
+  pthread_join(thread, NULL);
+}
+
+void thread_tell(const struct departure_queue *queue, double due_at) {
+  if (due_at - queue->schedule.quantum / 2 < armed_for) ring();
+}

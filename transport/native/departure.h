@@ -1,0 +1,136 @@
+/*
+ * The sending half of the native engine: what its files share.
+ *
+ * JavaScript appends datagrams to a queue's blocks; one thread for all queues takes them out again:
+ *
+ *     departure.c           what JavaScript calls
+ *     departure-queue.c     blocks of datagrams: one writer, one reader, no lock
+ *     departure-schedule.c  which datagrams leave now (pure)
+ *     departure-send.c      system calls: runs of equal datagrams, several messages at once
+ *     departure-thread.c    sleeps until the next quantum and drives all queues
+ *
+ * All times are CLOCK_MONOTONIC in milliseconds.
+ */
+#ifndef LANCAST_DEPARTURE_H
+#define LANCAST_DEPARTURE_H
+
+#include "native.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* No datagram of IPv4 is longer. What is longer still is refused here, as the kernel would, and not stored. */
+#define MOST_DATAGRAM_BYTES 65507
+#define BLOCK_BYTES 65536
+
+/* A datagram in a block. */
+struct entry {
+  double due_at;
+  uint32_t offset;
+  uint32_t length; /* more than MOST_DATAGRAM_BYTES: without its bytes */
+};
+
+/* Datagrams lie behind each other from the front of `area`, entries from its end. */
+struct block {
+  _Atomic(struct block *) next; /* set once nothing more comes into this one */
+  atomic_uint count;            /* entries that may be read */
+  uint32_t used;                /* bytes; the writer's own */
+  _Alignas(16) uint8_t area[BLOCK_BYTES];
+};
+
+/* A place between two datagrams. */
+struct cursor {
+  struct block *block;
+  uint32_t index;
+};
+
+static inline const struct entry *entry_of(const struct block *block, uint32_t index) {
+  return (const struct entry *)(const void *)(block->area + BLOCK_BYTES) - 1 - index;
+}
+
+/* The entry behind `at`, which moves on to the next block where need be; NULL at the end. */
+const struct entry *entry_at(struct cursor *at);
+
+/* Moves `at` over `count` datagrams that are there. */
+void move_on(struct cursor *at, uint64_t count);
+
+/* When datagrams leave; the rule of departure-schedule.ts, on a grid that all queues share. */
+struct schedule {
+  double quantum;   /* 0: each datagram at its time */
+  double opened_at; /* when the present quantum began */
+  double until;     /* due times that belong to it */
+  int extra;        /* datagrams it may still give out beyond `until` */
+  double paced_at;  /* without a quantum: when the last one left, as late ones are spread */
+  double last_due;
+};
+
+void schedule_init(struct schedule *schedule, double quantum);
+/* When `schedule_opens` may next be true for a first datagram that is due at `due`. */
+double schedule_wake_at(const struct schedule *schedule, double due);
+/* Begins a burst at `now`; false when it is too soon. */
+bool schedule_opens(struct schedule *schedule, double due, double now);
+/* Whether the next datagram belongs to the burst that was begun at `now`. */
+bool schedule_releases(struct schedule *schedule, double due, double now);
+
+/* One destination's socket and how far it is. */
+struct outlet {
+  int fd;
+  bool segments;        /* the kernel takes runs of datagrams here */
+  struct cursor cursor; /* behind what it has sent or given up */
+  uint64_t done;        /* datagrams up to there */
+  double blocked_since; /* no room in the send buffer; 0: there is */
+};
+
+struct departure_queue {
+  struct departure_queue *next; /* of the open ones */
+  napi_env env;
+  bool open;
+
+  /* JavaScript's side. */
+  struct block *tail;
+  uint64_t pushed;
+
+  /* The thread's, or of whoever holds `departure_lock`. */
+  struct schedule schedule;
+  struct block *head;      /* the oldest one that is not free */
+  struct cursor released;  /* behind what the schedule has given out */
+  uint64_t released_count; /* datagrams up to there */
+  struct outlet *outlets;
+  uint32_t outlet_count;
+
+  /* Read by JavaScript at any time. */
+  atomic_uint block_count;
+  _Atomic uint64_t sent, sent_bytes, failed, departed;
+  _Atomic double latest;
+  atomic_int refusal; /* errno of the last send that failed */
+};
+
+/* Held by the thread while it sends, and by JavaScript while it opens, closes or exchanges sockets. */
+extern pthread_mutex_t departure_lock;
+
+/* Blocks of all queues that hold datagrams. */
+extern atomic_uint blocks_in_use;
+
+/* A queue without outlets; NULL without memory. */
+struct departure_queue *queue_new(double quantum);
+void queue_free(struct departure_queue *queue);
+/* Appends a datagram; false without memory. JavaScript's side. */
+bool queue_push(struct departure_queue *queue, const uint8_t *bytes, uint32_t length, double due_at);
+/* Takes over `count` sockets, which begin where the queue is; those there were are closed. False without memory. */
+bool queue_use(struct departure_queue *queue, const int *sockets, uint32_t count);
+/* Drops the datagrams and closes the sockets. */
+void queue_close(struct departure_queue *queue);
+/* Frees blocks that all outlets have behind them. */
+void queue_reclaim(struct departure_queue *queue);
+
+/* Sends what the schedule has given out. Returns when to come back for what the kernel had no room for, else INFINITY. */
+double send_released(struct departure_queue *queue, double now);
+
+/* Drives `queue` from now on; starts the thread for the first one. Returns 0 or an errno. */
+int thread_add(struct departure_queue *queue);
+/* No longer drives it; ends the thread with the last one. */
+void thread_remove(struct departure_queue *queue);
+/* Tells the thread that a datagram was pushed that is due at `due_at`. */
+void thread_tell(const struct departure_queue *queue, double due_at);
+
+#endif
