@@ -1,6 +1,6 @@
 /**
- * `npm test`, and with one word (`bench`, `lab`, `interop`, `soak`, `fixtures`) its relatives: sets up what is missing,
- * runs, and ends with a table and the line `N passed, N failed`.
+ * `npm test`, and with one word (`bench`, `bench:peers`, `lab`, `interop`, `soak`, `fixtures`) its relatives: sets up what
+ * is missing, runs, and ends with a table and the line `N passed, N failed`.
  *
  * Plain JavaScript without dependencies, for it runs on a fresh clone. Nothing is skipped in silence: what cannot run
  * counts as failed. Exit status 0 when all passed, 1 when something failed, 2 when what `bench`, `lab` or `interop` needs
@@ -15,11 +15,13 @@ import { explainNamespaces, locate, provide } from './system-packages.js';
 
 /** A stage that takes longer hangs, and is ended. */
 const LIMIT_MS = 10 * 60_000;
-const MODES = { bench, lab, interop, soak, fixtures };
+/** All groups of the benchmark take about a third of an hour. */
+const BENCH_LIMIT_MS = 40 * 60_000;
+const MODES = { bench, 'bench:peers': benchPeers, lab, interop, soak, fixtures };
 
 try {
   checkNode();
-  const [mode] = process.argv.slice(2);
+  const [mode, ...words] = process.argv.slice(2);
   const run = mode === undefined ? suite : MODES[mode];
   if (run === undefined)
     throw new SetupError(
@@ -28,7 +30,7 @@ try {
       'npm test',
       2,
     );
-  process.exitCode = await run();
+  process.exitCode = await run(words);
 } catch (error) {
   if (!(error instanceof SetupError)) throw error;
   process.stderr.write(`${error.message}\n`);
@@ -51,11 +53,27 @@ async function suite() {
   return conclude(rows);
 }
 
-async function bench() {
-  if (provide('multicat', 'gcc', 'C headers', 'ip').length > 0) return 2;
+/** Measures; with names of groups only those. Peers that are absent are named in their rows. */
+async function bench(groups) {
+  if (process.platform !== 'linux') {
+    say('bench: needs Linux, for a network of its own. Nothing was measured.');
+    return 2;
+  }
+  if (provide('gcc', 'C headers', 'ip', 'unshare', 'setpriv').length > 0) return 2;
   await prepare();
-  const code = await node(['dist/test/bench/run.js']);
+  const code = await node(['dist/test/bench/run.js', ...groups], BENCH_LIMIT_MS);
   return code === 0 || code === 2 ? code : 1;
+}
+
+/** Installs the programs that lancast is compared with. */
+async function benchPeers() {
+  const missing = provide('multicat', 'ffmpeg', 'VLC', 'GStreamer');
+  if (locate('udpxy') === undefined) {
+    say(
+      'udpxy: Debian has no package of it; the row of the web viewers says so until `udpxy` is on the PATH',
+    );
+  }
+  return missing.length > 0 ? 2 : 0;
 }
 
 async function fixtures() {

@@ -94,6 +94,6 @@ describe('the runner', () => {
   it('refuses a mode that it does not know', async () => {
     const { code, words } = await run(undefined, 0, 'frobnicate');
     expect(code).toBe(2);
-    expect(words).toMatch(/"frobnicate" is not one of bench, lab/);
+    expect(words).toMatch(/"frobnicate" is not one of bench, bench:peers, lab/);
   });
 });

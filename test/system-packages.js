@@ -19,6 +19,8 @@ const KNOWN = {
   gcc: { commands: ['gcc'], apt: ['gcc'], brew: 'gcc' },
   'C headers': { files: ['/usr/include/stdio.h'], apt: ['libc6-dev'], brew: 'gcc' },
   ip: { commands: ['ip'], apt: ['iproute2'], brew: 'iproute2mac' },
+  unshare: { commands: ['unshare'], apt: ['util-linux'], brew: undefined },
+  setpriv: { commands: ['setpriv'], apt: ['util-linux'], brew: undefined },
   multicat: { commands: ['multicat'], apt: ['multicat'], brew: undefined },
   VLC: { commands: ['cvlc'], apt: ['vlc-bin', 'vlc-plugin-base'], brew: '--cask vlc' },
   GStreamer: {
@@ -26,6 +28,7 @@ const KNOWN = {
     apt: ['gstreamer1.0-tools', 'gstreamer1.0-plugins-good', 'gstreamer1.0-plugins-bad'],
     brew: 'gstreamer',
   },
+  udpxy: { commands: ['udpxy'], apt: [], brew: undefined },
 };
 
 /**

@@ -1,15 +1,16 @@
 /*
  * Measures how evenly a transport stream arrives, from the kernel's receive time stamps.
  *
- *   capture GROUP PORT INTERFACE_ADDRESS SECONDS IDLE_MS
+ *   capture GROUP PORT INTERFACE_ADDRESS SECONDS IDLE_MS [DATAGRAMS]
  *
- * Joins GROUP, takes datagrams (bare TS, RTP or a 4-byte header) until SECONDS have passed or, after the first one, IDLE_MS
- * of silence, and prints one line of JSON:
+ * Joins GROUP, takes datagrams (bare TS, RTP or a 4-byte header) until SECONDS have passed, as many DATAGRAMS have come or,
+ * after the first one, IDLE_MS of silence, and prints one line of JSON:
  *
  *   datagrams, bytes, seconds
  *   first     when the first one came, seconds since 1970
  *   ttl       of the last one
  *   burst     most datagrams in a row that came less than 20 us apart
+ *   missing   RTP sequence numbers that were left out between the first and the last; absent without RTP
  *   line*Us   how far each datagram came from the straight line through all of them: percentiles of the amount.
  *             Means something for a constant bit rate only.
  *   pcr*Us    how far each PCR came from the straight line of the programme clock. A PCR inside a datagram is taken to
@@ -32,6 +33,7 @@ struct arrival {
   int64_t at;  /* ns, CLOCK_REALTIME */
   int64_t pcr; /* 27 MHz, -1 without */
   int length, pcr_offset;
+  int sequence; /* of RTP, -1 without */
 };
 
 static struct arrival arrivals[MOST];
@@ -81,6 +83,7 @@ static void note(struct arrival *arrival, const uint8_t *data, int length) {
   int start = payload_start(data, length);
   arrival->length = length;
   arrival->pcr = -1;
+  arrival->sequence = start == 12 ? data[2] << 8 | data[3] : -1;
   if (start < 0) return;
   for (int at = start; at + PACKET <= length; at += PACKET) {
     const uint8_t *p = data + at;
@@ -103,13 +106,13 @@ static int64_t stamp_of(struct msghdr *message) {
   return stamp.tv_sec * 1000000000ll + stamp.tv_nsec;
 }
 
-static void receive(int fd, double seconds, double idle_ms) {
+static void receive(int fd, double seconds, double idle_ms, size_t most) {
   static uint8_t data[BATCH][ROOM];
   static uint8_t control[BATCH][64];
   static struct mmsghdr messages[BATCH];
   static struct iovec parts[BATCH];
   int64_t end = monotonic_ns() + (int64_t)(seconds * 1e9), last = 0;
-  for (int64_t now = monotonic_ns(); now < end; now = monotonic_ns()) {
+  for (int64_t now = monotonic_ns(); now < end && count < most; now = monotonic_ns()) {
     if (count > 0 && now - last > (int64_t)(idle_ms * 1e6)) return;
     for (int i = 0; i < BATCH; i++) {
       parts[i] = (struct iovec){data[i], ROOM};
@@ -118,7 +121,7 @@ static void receive(int fd, double seconds, double idle_ms) {
     }
     int got = recvmmsg(fd, messages, BATCH, MSG_WAITFORONE, NULL);
     if (got > 0) last = monotonic_ns();
-    for (int i = 0; i < got && count < MOST; i++) {
+    for (int i = 0; i < got && count < most; i++) {
       struct arrival *arrival = &arrivals[count++];
       arrival->at = stamp_of(&messages[i].msg_hdr);
       note(arrival, data[i], (int)messages[i].msg_len);
@@ -146,6 +149,19 @@ static void print_errors(const char *name, const double *x, double *y, size_t n)
          y[(size_t)(0.99 * (n - 1))], name, y[(size_t)(0.999 * (n - 1))], name, y[n - 1]);
 }
 
+/* Sequence numbers between the first and the last that never came, taking disorder for what it is; -1 without RTP. */
+static long long missing(void) {
+  long long span = 0, highest = 0;
+  for (size_t i = 0; i < count; i++) {
+    if (arrivals[i].sequence < 0) return -1;
+    if (i == 0) continue;
+    long long at = highest + (int16_t)(arrivals[i].sequence - (arrivals[0].sequence + highest));
+    if (at > highest) highest = at;
+  }
+  if (count) span = highest + 1;
+  return span - (long long)count;
+}
+
 static void report(void) {
   double *x = malloc(count * sizeof *x), *y = malloc(count * sizeof *y);
   size_t burst = count > 0, row = 1, pcrs = 0;
@@ -158,6 +174,7 @@ static void report(void) {
   double seconds = count ? (arrivals[count - 1].at - arrivals[0].at) / 1e9 : 0;
   printf("{\"datagrams\":%zu,\"bytes\":%lld,\"seconds\":%.3f,\"burst\":%zu", count, (long long)bytes, seconds, burst);
   if (count) printf(",\"first\":%.6f,\"ttl\":%d", arrivals[0].at / 1e9, ttl);
+  if (missing() >= 0) printf(",\"missing\":%lld", missing());
 
   for (size_t i = 0; i < count; i++) x[i] = (double)i, y[i] = (arrivals[i].at - arrivals[0].at) / 1e3;
   print_errors("line", x, y, count);
@@ -176,13 +193,14 @@ static void report(void) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 6) {
-    fprintf(stderr, "usage: capture GROUP PORT INTERFACE_ADDRESS SECONDS IDLE_MS\n");
+  if (argc != 6 && argc != 7) {
+    fprintf(stderr, "usage: capture GROUP PORT INTERFACE_ADDRESS SECONDS IDLE_MS [DATAGRAMS]\n");
     return 2;
   }
+  size_t most = argc == 7 ? (size_t)atoll(argv[6]) : MOST;
   int fd = open_socket(argv[1], argv[2], argv[3]);
   fprintf(stderr, "ready\n");
-  receive(fd, atof(argv[4]), atof(argv[5]));
+  receive(fd, atof(argv[4]), atof(argv[5]), most < MOST ? most : MOST);
   report();
   return 0;
 }

@@ -1,8 +1,7 @@
 /** Builds and runs `capture.c`, which measures how evenly a stream arrives. */
-import { execFile, spawn } from 'node:child_process';
-import path from 'node:path';
+import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { promisify } from 'node:util';
+import { compile } from './programs.ts';
 
 /** What was captured; see `capture.c`. Figures that need more datagrams or PCRs than came are absent. */
 export interface Captured {
@@ -10,12 +9,20 @@ export interface Captured {
   bytes: number;
   seconds: number;
   burst: number;
+  /** RTP sequence numbers that never came, between the first and the last that did. */
+  missing?: number;
   /** Seconds since 1970. */
   first?: number;
   ttl?: number;
+  /** Error against the straight line through all datagrams. */
+  line50Us?: number;
+  line99Us?: number;
+  line999Us?: number;
+  /** Error against the programme clock. */
   pcr50Us?: number;
   pcr99Us?: number;
   pcr999Us?: number;
+  pcrMaxUs?: number;
 }
 
 /** Where and how long to listen. */
@@ -25,14 +32,13 @@ export interface CaptureOptions {
   seconds: number;
   /** Ends after this much silence behind the first datagram. */
   idleMs: number;
+  /** Ends after so many. */
+  datagrams?: number;
 }
 
 /** Compiles the program into `folder`; returns its path. Rejects when there is no C compiler. */
-export async function buildCapture(root: string, folder: string): Promise<string> {
-  const program = path.join(folder, 'capture');
-  const source = path.join(root, 'test/bench/capture.c');
-  await promisify(execFile)('cc', ['-O2', '-o', program, source, '-lm']);
-  return program;
+export function buildCapture(root: string, folder: string): Promise<string> {
+  return compile(root, folder, 'capture', '-lm');
 }
 
 /** Starts to listen on loopback; resolves when the group is joined, with a promise of what came. */
@@ -40,9 +46,9 @@ export async function startCapture(
   program: string,
   options: CaptureOptions,
 ): Promise<{ captured: Promise<Captured> }> {
-  const { group, port, seconds, idleMs } = options;
-  const args = [group, String(port), '127.0.0.1', String(seconds), String(idleMs)];
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const { group, port, seconds, idleMs, datagrams } = options;
+  const args = [group, port, '127.0.0.1', seconds, idleMs, ...(datagrams === undefined ? [] : [datagrams])];
+  const child = spawn(program, args.map(String), { stdio: ['ignore', 'pipe', 'pipe'] });
   const captured = new Promise<Captured>((resolve, reject) => {
     let text = '';
     child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));

@@ -1,7 +1,17 @@
 /** Runs programs to be measured, and reads what they cost from `/proc`. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+
+/** How a program is started. */
+export interface StartOptions {
+  /** Added to the environment. */
+  env?: Readonly<Record<string, string>>;
+}
+
+/** A program that does not end so long after Ctrl-C is killed. */
+const PATIENCE_MS = 10_000;
 
 /** A program that is being measured. */
 export class Measured implements AsyncDisposable {
@@ -10,8 +20,11 @@ export class Measured implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #ended: Promise<void>;
 
-  constructor(command: string, args: readonly string[]) {
-    this.#child = spawn(command, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+  constructor(command: string, args: readonly string[], { env }: StartOptions = {}) {
+    this.#child = spawn(command, args, {
+      stdio: ['ignore', 'pipe', 'ignore'],
+      env: { ...process.env, ...env },
+    });
     this.#child.stdout?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
     this.#ended = new Promise((resolve, reject) => {
       this.#child.once('close', () => resolve());
@@ -21,11 +34,19 @@ export class Measured implements AsyncDisposable {
   }
 
   /** The share of one core it takes over the next `ms`, in percent. */
-  async cpuPercent(ms: number): Promise<number> {
-    const before = this.#cpuNs();
-    const from = performance.now();
-    await sleep(ms);
-    return (this.#cpuNs() - before) / 1e4 / (performance.now() - from);
+  cpuPercent(ms: number): Promise<number> {
+    return cpuPercent([this], ms);
+  }
+
+  /** Time on a processor so far, of all its threads, nanoseconds. Throws when it has ended. */
+  get cpuNs(): number {
+    const tasks = `/proc/${this.#child.pid}/task`;
+    if (this.ended) throw new Error(`${this.#child.spawnfile} ended before it was measured`);
+    let total = 0;
+    for (const task of readdirSync(tasks)) {
+      total += Number(readFileSync(`${tasks}/${task}/schedstat`, 'utf8').split(' ')[0]);
+    }
+    return total;
   }
 
   /** Most memory it ever held, MB. */
@@ -34,25 +55,92 @@ export class Measured implements AsyncDisposable {
     return (Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) * 1024) / 1e6;
   }
 
+  get ended(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
+  /** Resolves when `text` stands in its output. Rejects when it ends before, or after `limitMs`. */
+  async says(text: string, limitMs: number): Promise<void> {
+    const until = performance.now() + limitMs;
+    while (!this.output.includes(text)) {
+      if (this.ended || performance.now() > until)
+        throw new Error(`${this.#child.spawnfile} never said ${text}`);
+      await sleep(20);
+    }
+  }
+
+  /** Waits for its own end; kills it after `limitMs`. */
+  async end(limitMs: number): Promise<void> {
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), limitMs);
+    await this.#ended.finally(() => clearTimeout(timer));
+  }
+
   /** Asks it to end as Ctrl-C does, and waits. */
   async stop(): Promise<void> {
     this.#child.kill('SIGINT');
-    await this.#ended;
+    await this.end(PATIENCE_MS);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop();
+    await this.stop().catch(() => undefined);
+  }
+}
+
+/** The share of one core that programs take together over the next `ms`, in percent. */
+export async function cpuPercent(programs: readonly Measured[], ms: number): Promise<number> {
+  const window = new CpuWindow(programs);
+  await sleep(ms);
+  const { cpuNs, seconds } = window.close();
+  return cpuNs / 1e7 / seconds;
+}
+
+/** What programs take together from now on. */
+export class CpuWindow {
+  readonly #programs: readonly Measured[];
+  readonly #from: number;
+  readonly #beforeNs: number;
+
+  constructor(programs: readonly Measured[]) {
+    this.#programs = programs;
+    this.#beforeNs = sumNs(programs);
+    this.#from = performance.now();
   }
 
-  /** Time on a processor, of all threads. */
-  #cpuNs(): number {
-    const tasks = `/proc/${this.#child.pid}/task`;
-    if (this.#child.exitCode !== null)
-      throw new Error(`${this.#child.spawnfile} ended before it was measured`);
-    let total = 0;
-    for (const task of readdirSync(tasks)) {
-      total += Number(readFileSync(`${tasks}/${task}/schedstat`, 'utf8').split(' ')[0]);
-    }
-    return total;
+  /** Time on a processor, and how long the window was. */
+  close(): { cpuNs: number; seconds: number } {
+    const seconds = (performance.now() - this.#from) / 1000;
+    return { cpuNs: sumNs(this.#programs) - this.#beforeNs, seconds };
   }
+}
+
+/** Ends programs, all at once. */
+export async function stopAll(programs: readonly Measured[]): Promise<void> {
+  await Promise.all(programs.map((each) => each.stop()));
+}
+
+/** What a program cost from its start to its end. */
+export interface Cost {
+  cpuNs: number;
+  seconds: number;
+  peakRssMb: number;
+}
+
+/** Runs a program to its end under `cost.c`. Rejects when it fails or takes longer than `limitMs`. */
+export async function costOf(
+  cost: string,
+  command: readonly string[],
+  { limitMs, env }: StartOptions & { limitMs: number },
+): Promise<Cost> {
+  const options = { timeout: limitMs, env: { ...process.env, ...env }, maxBuffer: 64 << 20 };
+  const { stderr } = await promisify(execFile)(cost, command, options);
+  const line = stderr.trimEnd().split('\n').at(-1) ?? '';
+  const figures: { cpuUs: number; seconds: number; peakRssKb: number } = JSON.parse(line);
+  const { cpuUs, seconds, peakRssKb } = figures;
+  return { cpuNs: cpuUs * 1000, seconds, peakRssMb: (peakRssKb * 1024) / 1e6 };
+}
+
+function sumNs(programs: readonly Measured[]): number {
+  let total = 0;
+  for (const program of programs) total += program.cpuNs;
+  return total;
 }
