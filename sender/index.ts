@@ -12,8 +12,9 @@ import { LancastError } from '../wire/errors.ts';
 import { PTS_HZ } from '../wire/pes.ts';
 import { pcrToMs } from '../wire/clock.ts';
 import { chain } from '../wire/stage.ts';
-import { Framer, sequenceEndMark } from './framer.ts';
-import { Pacer, type PacedDatagram } from './pacer.ts';
+import type { Datagram } from './datagram.ts';
+import { Framer, HEADER_BYTES, sequenceEndMark } from './framer.ts';
+import { Pacer } from './pacer.ts';
 import { type ClockSource, DATAGRAM_PAYLOAD_BYTES, Packetizer } from './packetizer.ts';
 import {
   type Departures,
@@ -162,7 +163,7 @@ class Sender implements SenderSession {
   readonly #outlets: Outlets;
   readonly #packetizer: Packetizer;
   readonly #pacer: Pacer;
-  readonly #media: Driver<Buffer | undefined, PacedDatagram>;
+  readonly #media: Driver<Buffer | undefined, Datagram>;
   readonly #reporter: SenderReporter;
   readonly #reports: Driver<SenderReporterInput, Buffer>;
   readonly #departures: Departures;
@@ -182,7 +183,12 @@ class Sender implements SenderSession {
     this.framing = outlets.framing;
     this.ssrc = ssrc;
     this.#firstSequence = sequence;
-    this.#packetizer = new Packetizer({ transportStream, holdMs: live ? LIVE_HOLD_MS : Infinity });
+    const holdMs = live ? LIVE_HOLD_MS : Infinity;
+    this.#packetizer = new Packetizer({
+      transportStream,
+      holdMs,
+      headerBytes: HEADER_BYTES[outlets.framing],
+    });
     this.#pacer = new Pacer({ bitsPerSecond, live });
     const framer = new Framer({ framing: outlets.framing, sequence, timestamp, ssrc });
     const stages = chain(chain(this.#packetizer, framer), this.#pacer);
@@ -272,6 +278,7 @@ class Sender implements SenderSession {
     const { source } = this.#options;
     for (let run = await source.read(); run !== undefined; run = await source.read()) {
       if (this.#stop.signal.aborted) return;
+      this.#packetizer.release(Math.min(this.#departures.index, this.#outlets.queue.released));
       this.#media.push(run);
       await this.#until(this.#pacer.roomAt);
       await this.#outlets.queue.room();
@@ -320,9 +327,9 @@ class Sender implements SenderSession {
     if (waitMs > 0) await sleep(waitMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
   }
 
-  #depart({ datagram, dueAt, payloadBytes, rtpTimestamp, transmitTicks }: PacedDatagram): void {
+  #depart({ bytes, dueAt, payloadBytes, rtpTimestamp, transmitTicks }: Datagram): void {
     const departures = this.#departures;
-    this.#outlets.queue.push(datagram, dueAt);
+    this.#outlets.queue.push(bytes, dueAt);
     departures.index++;
     departures.sequence = (this.#firstSequence + departures.index) & 0xffff;
     departures.octets += payloadBytes;

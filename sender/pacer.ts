@@ -6,12 +6,8 @@
  */
 import { pcrToMs } from '../wire/clock.ts';
 import type { Stage } from '../wire/stage.ts';
-import type { FramedDatagram } from './framer.ts';
-
-/** A datagram and when it is due, monotonic milliseconds; never before the one that left before it. */
-export interface PacedDatagram extends FramedDatagram {
-  dueAt: number;
-}
+import type { Datagram } from './datagram.ts';
+import { Fifo } from './fifo.ts';
 
 /** How fast a programme goes out. */
 export interface Pace {
@@ -47,14 +43,13 @@ const HURRY = 1 / 20;
 const WINDOW_MS = 1000;
 
 /** Puts due times on datagrams. */
-export class Pacer implements Stage<FramedDatagram, PacedDatagram> {
+export class Pacer implements Stage<Datagram, Datagram> {
   /** `slips`: how often the source fell behind; `slippedMs`: by how much in all; `regainedMs`: of it made up for. */
   readonly stats = { slips: 0, slippedMs: 0, regainedMs: 0 };
 
   readonly #bytesPerMs: number | undefined;
   readonly #live: boolean;
-  #queue: PacedDatagram[] = [];
-  #left = 0; // of `#queue`, by `poll`
+  readonly #queue = new Fifo<Datagram>();
   #bytes = 0;
   #originAt: number | undefined; // when stream time 0 is due
   #newestDueAt = -Infinity;
@@ -77,8 +72,8 @@ export class Pacer implements Stage<FramedDatagram, PacedDatagram> {
     return this.#measured ?? this.#measure();
   }
 
-  push(framed: FramedDatagram, now: number): void {
-    const streamMs = this.#bytesPerMs ? this.#bytes / this.#bytesPerMs : pcrToMs(framed.transmitTicks);
+  push(datagram: Datagram, now: number): void {
+    const streamMs = this.#bytesPerMs ? this.#bytes / this.#bytesPerMs : pcrToMs(datagram.transmitTicks);
     this.#originAt ??= now - streamMs;
     const behindMs = now - (this.#originAt + streamMs);
     if (behindMs > TOLERANCE_MS) {
@@ -88,26 +83,20 @@ export class Pacer implements Stage<FramedDatagram, PacedDatagram> {
     } else if (this.#live && -behindMs > BACKLOG_MS) this.#hurry(this.#originAt + streamMs);
     const dueAt = Math.max(this.#newestDueAt, this.#originAt + streamMs);
     this.#newestDueAt = dueAt;
-    this.#newestTicks = framed.transmitTicks;
+    this.#newestTicks = datagram.transmitTicks;
     this.#turnWindow();
-    this.#bytes += framed.payloadBytes;
-    const { datagram, payloadBytes, transmitTicks, rtpTimestamp } = framed;
-    this.#queue.push({ datagram, payloadBytes, transmitTicks, rtpTimestamp, dueAt });
+    this.#bytes += datagram.payloadBytes;
+    datagram.dueAt = dueAt;
+    this.#queue.push(datagram);
   }
 
-  poll(now: number): PacedDatagram | undefined {
-    const next = this.#queue[this.#left];
-    if (next && next.dueAt <= now + AHEAD_MS) {
-      this.#left++;
-      return next;
-    }
-    if (this.#left > 0) this.#queue = this.#queue.slice(this.#left);
-    this.#left = 0;
-    return undefined;
+  poll(now: number): Datagram | undefined {
+    const next = this.#queue.at(0);
+    return next && next.dueAt <= now + AHEAD_MS ? this.#queue.shift() : undefined;
   }
 
   get wakeAt(): number {
-    const next = this.#queue[this.#left];
+    const next = this.#queue.at(0);
     return next ? next.dueAt - REFILL_MS : Infinity;
   }
 

@@ -8,6 +8,7 @@
 import { cycleDistance, PCR_CYCLE } from '../wire/clock.ts';
 import {
   discontinuityAt,
+  hasAdaptationAt,
   pcrAt,
   payloadOffsetAt,
   pidAt,
@@ -17,26 +18,14 @@ import {
 } from '../wire/mpeg-ts.ts';
 import { parsePes } from '../wire/pes.ts';
 import type { Stage } from '../wire/stage.ts';
-import { type Line, pointOf, ProgrammeClock, type Stamp, type Stretch } from './programme-clock.ts';
+import { type Datagram, DatagramPool } from './datagram.ts';
+import { Fifo } from './fifo.ts';
+import { type Line, ProgrammeClock, type Stamp, type Stretch } from './programme-clock.ts';
 
 /** Payload of a full datagram: seven transport packets. */
 export const DATAGRAM_PAYLOAD_BYTES = 7 * TS_PACKET_BYTES;
 /** The pace of what has no clock of its own. */
 export const CLOCKLESS_BITS_PER_SECOND = 4_000_000;
-
-/** One datagram's worth of a programme, not framed yet. */
-export interface MediaDatagram {
-  /** At most 1316 bytes; fewer only in the last one. Its receiver's. */
-  payload: Buffer;
-  /** Counts from 0. */
-  index: number;
-  /** The programme clock of the first byte: 27 MHz, unwrapped, from any start. */
-  programmeTicks: number;
-  /** When to send it: 27 MHz since the first byte of the stream. Never falls, whatever the programme clock does. */
-  transmitTicks: number;
-  /** The programme clock jumped since the datagram before. */
-  discontinuity: boolean;
-}
 
 /** Where the times come from. `undecided`: nothing was given out yet. */
 export type ClockSource = 'undecided' | 'pcr' | 'dts' | 'rate';
@@ -46,30 +35,35 @@ export interface PacketizerOptions {
   transportStream: boolean;
   /** Longest that bytes come without a clock stamp, milliseconds. For live sources; `Infinity` for files, which wait for us. */
   holdMs: number;
+  /** Room that is left before each payload. Default 0. */
+  headerBytes?: number;
 }
 
 /** Most bytes that wait for a clock stamp: PCRs are at most 100 ms apart, so this is enough for 300 Mbit/s. */
 const HOLD_BYTES = 4 * 1024 * 1024;
 
-/** Takes runs of bytes, and `undefined` at the end of the stream. Runs are given away: payloads are views into them. */
-export class Packetizer implements Stage<Buffer | undefined, MediaDatagram> {
+/** Takes runs of bytes, which are copied at once, and `undefined` at the end of the stream. */
+export class Packetizer implements Stage<Buffer | undefined, Datagram> {
   /** `datagrams` cut; `discontinuities` of the programme clock. */
   readonly stats = { datagrams: 0, discontinuities: 0 };
   readonly wakeAt = Infinity;
 
   readonly #options: PacketizerOptions;
+  readonly #headerBytes: number;
   readonly #clock = new ProgrammeClock();
   #source: ClockSource = 'undecided';
   #dtsPid: number | undefined;
-  #rest: Buffer = Buffer.alloc(0); // less than a datagram
-  #held: MediaDatagram[] = [];
-  #taken = 0; // of `#held`, by `poll`
+  readonly #pool: DatagramPool;
+  #open: Datagram | undefined; // has not got all of its payload
+  readonly #held = new Fifo<Datagram>();
   #stamped = 0; // of `#held`, ready for `poll`
   #stampedAt: number | undefined; // when the last stamp came
   #jumped = false; // the next datagram is the first after a jump
 
   constructor(options: PacketizerOptions) {
     this.#options = options;
+    this.#headerBytes = options.headerBytes ?? 0;
+    this.#pool = new DatagramPool(this.#headerBytes + DATAGRAM_PAYLOAD_BYTES);
     if (!options.transportStream) this.#runAtRate();
   }
 
@@ -79,52 +73,71 @@ export class Packetizer implements Stage<Buffer | undefined, MediaDatagram> {
   }
 
   push(run: Buffer | undefined, now: number): void {
-    const waiting = this.#held[this.#stamped];
-    if (run) this.#cut(this.#rest.length > 0 ? Buffer.concat([this.#rest, run]) : run);
-    else {
-      if (this.#rest.length > 0) this.#add(this.#rest);
-      this.#rest = this.#rest.subarray(0, 0);
-    }
-    if (this.#stampedAt === undefined || this.#held[this.#stamped] !== waiting) this.#stampedAt = now;
+    const waiting = this.#held.at(this.#stamped);
+    if (run) this.#cut(run);
+    else this.#cutShort();
+    if (this.#stampedAt === undefined || this.#held.at(this.#stamped) !== waiting) this.#stampedAt = now;
     const heldBytes = (this.#held.length - this.#stamped) * DATAGRAM_PAYLOAD_BYTES;
     const tooLong = now - this.#stampedAt > this.#options.holdMs;
     if (!run || heldBytes > HOLD_BYTES || tooLong) this.#giveUpWaiting();
   }
 
-  poll(): MediaDatagram | undefined {
-    if (this.#taken < this.#stamped) return this.#held[this.#taken++];
-    if (this.#taken > 0) this.#held = this.#held.slice(this.#taken);
-    this.#stamped -= this.#taken;
-    this.#taken = 0;
-    return undefined;
+  poll(): Datagram | undefined {
+    if (this.#stamped === 0) return undefined;
+    this.#stamped--;
+    return this.#held.shift();
   }
 
-  #cut(bytes: Buffer): void {
-    let at = 0;
-    for (; at + DATAGRAM_PAYLOAD_BYTES <= bytes.length; at += DATAGRAM_PAYLOAD_BYTES)
-      this.#add(bytes.subarray(at, at + DATAGRAM_PAYLOAD_BYTES));
-    this.#rest = bytes.subarray(at);
+  /** Nobody needs the datagrams before `index` any more: their memory is used again. Without being told it never is. */
+  release(index: number): void {
+    this.#pool.release(index);
   }
 
-  #add(payload: Buffer): void {
-    const index = this.stats.datagrams++;
-    const datagram = { payload, index, programmeTicks: 0, transmitTicks: 0, discontinuity: false };
+  #cut(run: Buffer): void {
+    for (let at = 0; at < run.length;) {
+      const datagram = this.#open ?? this.#begin();
+      const end = Math.min(run.length, at + DATAGRAM_PAYLOAD_BYTES - datagram.payloadBytes);
+      run.copy(datagram.bytes, this.#headerBytes + datagram.payloadBytes, at, end);
+      datagram.payloadBytes += end - at;
+      at = end;
+      if (datagram.payloadBytes === DATAGRAM_PAYLOAD_BYTES) this.#add(datagram);
+    }
+  }
+
+  #begin(): Datagram {
+    this.#open = this.#pool.take();
+    this.#open.payloadBytes = 0;
+    return this.#open;
+  }
+
+  /** The stream ends: so does the last datagram. */
+  #cutShort(): void {
+    const last = this.#open;
+    if (!last) return;
+    last.bytes = last.bytes.subarray(0, this.#headerBytes + last.payloadBytes);
+    this.#add(last);
+  }
+
+  #add(datagram: Datagram): void {
+    this.#open = undefined;
+    this.stats.datagrams++;
     this.#held.push(datagram);
     if (this.#options.transportStream) this.#scan(datagram);
     if (this.#clock.reference === undefined && this.#clock.beyond) this.#stampAll();
   }
 
   /** Looks for clock stamps. */
-  #scan({ payload, index }: MediaDatagram): void {
-    for (let at = 0; at + TS_PACKET_BYTES <= payload.length; at += TS_PACKET_BYTES) {
-      const ticks = this.#source === 'dts' ? this.#dtsAt(payload, at) : pcrAt(payload, at);
+  #scan({ bytes, index }: Datagram): void {
+    const byDts = this.#source === 'dts';
+    for (let at = this.#headerBytes; at + TS_PACKET_BYTES <= bytes.length; at += TS_PACKET_BYTES) {
+      if (!byDts && !hasAdaptationAt(bytes, at)) continue;
+      const ticks = byDts ? this.#dtsAt(bytes, at) : pcrAt(bytes, at);
       if (ticks === undefined) continue;
-      const announced = this.#source !== 'dts' && discontinuityAt(payload, at);
       this.#observe({
-        pid: pidAt(payload, at),
-        offset: index * DATAGRAM_PAYLOAD_BYTES + at,
+        pid: pidAt(bytes, at),
+        offset: index * DATAGRAM_PAYLOAD_BYTES + at - this.#headerBytes,
         ticks,
-        announced,
+        announced: !byDts && discontinuityAt(bytes, at),
       });
     }
   }
@@ -137,12 +150,12 @@ export class Packetizer implements Stage<Buffer | undefined, MediaDatagram> {
   }
 
   #stamp({ line, end, jump }: Stretch): void {
-    for (; this.#stamped < this.#held.length; this.#stamped++) {
-      const datagram = this.#held[this.#stamped];
-      if (!datagram || datagram.index * DATAGRAM_PAYLOAD_BYTES >= end) break;
-      const { programmeTicks, transmitTicks } = pointOf(line, datagram.index * DATAGRAM_PAYLOAD_BYTES);
-      datagram.programmeTicks = programmeTicks;
-      datagram.transmitTicks = transmitTicks;
+    for (let datagram; (datagram = this.#held.at(this.#stamped)) !== undefined; this.#stamped++) {
+      const offset = datagram.index * DATAGRAM_PAYLOAD_BYTES;
+      if (offset >= end) break;
+      const ticks = (offset - line.offset) * line.ticksPerByte;
+      datagram.programmeTicks = line.programmeTicks + ticks;
+      datagram.transmitTicks = line.transmitTicks + ticks;
       datagram.discontinuity = this.#jumped;
       this.#jumped = false;
     }
@@ -166,7 +179,7 @@ export class Packetizer implements Stage<Buffer | undefined, MediaDatagram> {
 
   /** No PCR: goes by the DTS of the first PID on which they only rise, else by a rate. */
   #fallBack(): void {
-    this.#dtsPid = risingDts(this.#held);
+    this.#dtsPid = risingDts(this.#held, this.#headerBytes);
     if (this.#dtsPid === undefined) return this.#runAtRate();
     this.#source = 'dts';
     this.#clock.release();
@@ -180,30 +193,30 @@ export class Packetizer implements Stage<Buffer | undefined, MediaDatagram> {
     this.#clock.runAt(CLOCKLESS_BITS_PER_SECOND);
   }
 
-  #dtsAt(payload: Buffer, at: number): number | undefined {
-    return pidAt(payload, at) === this.#dtsPid ? decodingTimeAt(payload, at) : undefined;
+  #dtsAt(bytes: Buffer, at: number): number | undefined {
+    return pidAt(bytes, at) === this.#dtsPid ? decodingTimeAt(bytes, at) : undefined;
   }
 }
 
 /** The decoding time of the PES packet that begins in the transport packet at `at`, in 27 MHz ticks. */
-function decodingTimeAt(payload: Buffer, at: number): number | undefined {
-  if (!unitStartAt(payload, at) || scrambledAt(payload, at)) return undefined;
-  const header = parsePes(payload.subarray(at + payloadOffsetAt(payload, at), at + TS_PACKET_BYTES));
+function decodingTimeAt(bytes: Buffer, at: number): number | undefined {
+  if (!unitStartAt(bytes, at) || scrambledAt(bytes, at)) return undefined;
+  const header = parsePes(bytes.subarray(at + payloadOffsetAt(bytes, at), at + TS_PACKET_BYTES));
   if (typeof header === 'string') return undefined;
   const ticks = header.dts ?? header.pts;
   return ticks === undefined ? undefined : ticks * 300;
 }
 
 /** The first PID with two decoding times or more, all of them rising. */
-function risingDts(datagrams: readonly MediaDatagram[]): number | undefined {
+function risingDts(datagrams: Iterable<Datagram>, headerBytes: number): number | undefined {
   const seen = new Map<number, { last: number; count: number; rising: boolean }>();
-  for (const { payload } of datagrams) {
-    for (let at = 0; at + TS_PACKET_BYTES <= payload.length; at += TS_PACKET_BYTES) {
-      const ticks = decodingTimeAt(payload, at);
+  for (const { bytes } of datagrams) {
+    for (let at = headerBytes; at + TS_PACKET_BYTES <= bytes.length; at += TS_PACKET_BYTES) {
+      const ticks = decodingTimeAt(bytes, at);
       if (ticks === undefined) continue;
-      const before = seen.get(pidAt(payload, at));
+      const before = seen.get(pidAt(bytes, at));
       const rising = !before || (before.rising && cycleDistance(before.last, ticks, PCR_CYCLE) > 0);
-      seen.set(pidAt(payload, at), { last: ticks, count: (before?.count ?? 0) + 1, rising });
+      seen.set(pidAt(bytes, at), { last: ticks, count: (before?.count ?? 0) + 1, rising });
     }
   }
   for (const [pid, { count, rising }] of seen) if (rising && count > 1) return pid;

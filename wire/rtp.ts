@@ -112,9 +112,18 @@ export function rtpPaddingBytes(datagram: Buffer, start: number): number | RtpFa
 export function writeRtpHeader(header: RtpHeader, into: Buffer, offset = 0): void {
   into[offset] = VERSION;
   into[offset + 1] = header.payloadType | (header.marker ? MARKER : 0);
-  into.writeUInt16BE(header.sequence, offset + 2);
-  into.writeUInt32BE(header.timestamp, offset + 4);
-  into.writeUInt32BE(header.ssrc, offset + 8);
+  into[offset + 2] = header.sequence >>> 8;
+  into[offset + 3] = header.sequence;
+  writeWord(header.timestamp, into, offset + 4);
+  writeWord(header.ssrc, into, offset + 8);
+}
+
+/** As `writeUInt32BE`, without its checks: they take longer than the writing. */
+function writeWord(word: number, into: Buffer, offset: number): void {
+  into[offset] = word >>> 24;
+  into[offset + 1] = word >>> 16;
+  into[offset + 2] = word >>> 8;
+  into[offset + 3] = word;
 }
 
 /** Bytes that `writeRtp` needs for a packet. */
@@ -130,6 +139,7 @@ export function writeRtp(packet: RtpPacket, into: Buffer = Buffer.allocUnsafe(rt
   const { csrcs, extension, payload, paddingBytes } = packet;
   const end = rtpBytes(packet);
   if (into.length < end) throw new RangeError(`an RTP packet of ${end} bytes into ${into.length}`);
+  if (packet.sequence > 0xffff) throw new RangeError(`an RTP sequence number of ${packet.sequence}`);
   writeRtpHeader(packet, into);
   into[0] = VERSION | (paddingBytes > 0 ? PADDING : 0) | (extension ? EXTENSION : 0) | csrcs.length;
   let offset = RTP_HEADER_BYTES;

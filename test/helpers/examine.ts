@@ -17,7 +17,7 @@ export function examine(stream: Buffer): {
     packetizer.push(run, 0);
     for (let next = packetizer.poll(); next; next = packetizer.poll()) {
       durationMs = next.transmitTicks / 27_000;
-      monitor.push(next.payload, durationMs);
+      monitor.push(next.bytes, durationMs);
     }
   }
   const codecs = monitor.programmes.flatMap(({ streams }) => streams.map(({ codec }) => codec));

@@ -2,8 +2,9 @@
  * A whole sender on virtual time: the pure stages of `sender/`, put together as `sender/index.ts` does, with a queue for the
  * socket.
  */
-import { Framer, sequenceEndMark } from '../../sender/framer.ts';
-import { Pacer, type PacedDatagram } from '../../sender/pacer.ts';
+import type { Datagram } from '../../sender/datagram.ts';
+import { Framer, HEADER_BYTES, sequenceEndMark } from '../../sender/framer.ts';
+import { Pacer } from '../../sender/pacer.ts';
 import { Packetizer } from '../../sender/packetizer.ts';
 import { SenderReporter, type Departures, type ReceiverFigures } from '../../sender/reporter.ts';
 import type { Endpoint, Framing } from '../../wire/address.ts';
@@ -48,9 +49,9 @@ export class VirtualSender implements Stage<Feedback, Departure> {
   readonly #first: { sequence: number; timestamp: number; ssrc: number };
   readonly #runs: Iterator<Buffer>;
   readonly #pacer: Pacer;
-  readonly #media: Stage<Buffer | undefined, PacedDatagram>;
+  readonly #media: Stage<Buffer | undefined, Datagram>;
   readonly #reporter: SenderReporter;
-  #queue: PacedDatagram[] = [];
+  #queue: Datagram[] = [];
   #head = 0;
   #read: 'more' | 'all' = 'more';
   #marksLeft = END_MARKS;
@@ -63,7 +64,8 @@ export class VirtualSender implements Stage<Feedback, Departure> {
     this.#first = first;
     this.#runs = runs[Symbol.iterator]();
     this.#pacer = new Pacer({ bitsPerSecond: options.bitsPerSecond });
-    const packetizer = new Packetizer({ transportStream: true, holdMs: Infinity });
+    const headerBytes = HEADER_BYTES[framing];
+    const packetizer = new Packetizer({ transportStream: true, holdMs: Infinity, headerBytes });
     this.#media = chain(chain(packetizer, new Framer({ framing, ...first })), this.#pacer);
     this.departures = {
       index: 0,
@@ -126,7 +128,7 @@ export class VirtualSender implements Stage<Feedback, Departure> {
     return report && { port: 'rtcp', datagram: report };
   }
 
-  #depart({ datagram, payloadBytes, rtpTimestamp, dueAt }: PacedDatagram, now: number): Departure {
+  #depart({ bytes, payloadBytes, rtpTimestamp, dueAt }: Datagram, now: number): Departure {
     const { departures } = this;
     departures.index++;
     departures.sequence = (this.#first.sequence + departures.index) & 0xffff;
@@ -136,7 +138,7 @@ export class VirtualSender implements Stage<Feedback, Departure> {
     departures.pacePpm = this.#pacer.pace.ppm;
     if (departures.index === 1 && this.#options.framing === 'rtp')
       this.#reporter.push({ kind: 'start' }, now);
-    return { port: 'media', datagram };
+    return { port: 'media', datagram: bytes };
   }
 
   /** Reads the programme while less than 200 ms lie ahead. */

@@ -1,30 +1,36 @@
 import { describe, expect, it } from 'vitest';
-import { Framer, type FramerOptions, sequenceEndMark } from '../../sender/framer.ts';
-import type { MediaDatagram } from '../../sender/packetizer.ts';
+import type { Datagram } from '../../sender/datagram.ts';
+import { Framer, type FramerOptions, HEADER_BYTES, sequenceEndMark } from '../../sender/framer.ts';
+import type { Framing } from '../../wire/address.ts';
 import { parseRtp } from '../../wire/rtp.ts';
 import { parseSequence } from '../../wire/sequence-header.ts';
 
 const PAYLOAD = Buffer.alloc(1316, 0x47);
 const BEGIN: FramerOptions = { framing: 'rtp', sequence: 0, timestamp: 0, ssrc: 0x1234_5678 };
 
-function media(index: number, changes: Partial<MediaDatagram> = {}): MediaDatagram {
+/** What the packetizer makes of a payload, for the framing of `BEGIN` unless said otherwise. */
+function media(index: number, changes: Partial<Datagram> & { framing?: Framing } = {}): Datagram {
+  const { framing = 'rtp', ...others } = changes;
   const programmeTicks = index * 27_000;
   return {
-    payload: PAYLOAD,
+    bytes: Buffer.concat([Buffer.alloc(HEADER_BYTES[framing], 0xdd), PAYLOAD]),
+    payloadBytes: PAYLOAD.length,
     index,
     programmeTicks,
     transmitTicks: programmeTicks,
     discontinuity: false,
-    ...changes,
+    rtpTimestamp: -1,
+    dueAt: -1,
+    ...others,
   };
 }
 
 /** The datagrams of so many pieces of media. */
-function framed(options: FramerOptions, list: readonly MediaDatagram[]): Buffer[] {
+function framed(options: FramerOptions, list: readonly Datagram[]): Buffer[] {
   const framer = new Framer(options);
   return list.map((each) => {
     framer.push(each);
-    return framer.poll()?.datagram ?? Buffer.alloc(0);
+    return framer.poll()?.bytes ?? Buffer.alloc(0);
   });
 }
 
@@ -59,9 +65,8 @@ describe('Framer', () => {
   }
 
   it('writes a sequence header that counts from 0', () => {
-    const packets = framed({ ...BEGIN, framing: 'seq', sequence: 99 }, [media(0), media(1)]).map(
-      parseSequence,
-    );
+    const list = [media(0, { framing: 'seq' }), media(1, { framing: 'seq' })];
+    const packets = framed({ ...BEGIN, framing: 'seq', sequence: 99 }, list).map(parseSequence);
     expect(packets).toEqual([
       { sequence: 0, payload: PAYLOAD },
       { sequence: 1, payload: PAYLOAD },
@@ -69,18 +74,20 @@ describe('Framer', () => {
   });
 
   it('leaves bare transport packets as they are', () => {
-    expect(framed({ ...BEGIN, framing: 'udp' }, [media(0)])).toEqual([PAYLOAD]);
+    expect(framed({ ...BEGIN, framing: 'udp' }, [media(0, { framing: 'udp' })])).toEqual([PAYLOAD]);
   });
 
   it('tells the count of all datagrams in the end mark', () => {
     expect(parseSequence(sequenceEndMark(2 ** 32 + 5))).toEqual({ sequence: 5, payload: Buffer.alloc(0) });
   });
 
-  it('gives each datagram once, and says what of it is payload', () => {
+  it('gives each datagram once, and says its timestamp', () => {
     const framer = new Framer(BEGIN);
     expect(framer.poll()).toBeUndefined();
-    framer.push(media(0, { payload: Buffer.alloc(188), transmitTicks: 42 }));
-    expect(framer.poll()).toMatchObject({ payloadBytes: 188, transmitTicks: 42, rtpTimestamp: 0 });
+    const datagram = media(1);
+    framer.push(datagram);
+    expect(framer.poll()).toBe(datagram);
+    expect(datagram).toMatchObject({ transmitTicks: 27_000, rtpTimestamp: 90, dueAt: -1 });
     expect(framer.poll()).toBeUndefined();
   });
 });

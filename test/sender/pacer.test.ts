@@ -1,14 +1,23 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { FramedDatagram } from '../../sender/framer.ts';
+import type { Datagram } from '../../sender/datagram.ts';
 import { AHEAD_MS, Pacer } from '../../sender/pacer.ts';
 import { drive, play, type Timed } from '../helpers/drive.ts';
 
-const DATAGRAM = Buffer.alloc(1328);
+const BYTES = Buffer.alloc(1328);
 
 /** A datagram that belongs to a moment of the stream, in milliseconds. */
-function at(streamMs: number, payloadBytes = 1316): FramedDatagram {
-  return { datagram: DATAGRAM, payloadBytes, transmitTicks: streamMs * 27_000, rtpTimestamp: 0 };
+function at(streamMs: number, payloadBytes = 1316): Datagram {
+  return {
+    bytes: BYTES,
+    payloadBytes,
+    index: 0,
+    programmeTicks: 0,
+    transmitTicks: streamMs * 27_000,
+    discontinuity: false,
+    rtpTimestamp: 0,
+    dueAt: -1,
+  };
 }
 
 /** All datagrams pushed at once at `now`, and when each left the pacer and was due. */
@@ -51,7 +60,7 @@ describe('Pacer', () => {
 
   it('moves the anchor when the source falls behind, instead of a burst', () => {
     const pacer = new Pacer();
-    const inputs: Timed<FramedDatagram>[] = [
+    const inputs: Timed<Datagram>[] = [
       [0, at(0)],
       [10, at(10)],
       [3000, at(20)],
@@ -104,7 +113,7 @@ describe('Pacer', () => {
     fc.assert(
       fc.property(steps, fc.constantFrom(undefined, 1_000_000), (list, bitsPerSecond) => {
         let [now, streamMs] = [0, 0];
-        const inputs = list.map(([wait, step]): Timed<FramedDatagram> => {
+        const inputs = list.map(([wait, step]): Timed<Datagram> => {
           now += wait;
           streamMs += step;
           return [now, at(streamMs)];
@@ -125,7 +134,7 @@ describe('Pacer', () => {
 
   describe('of a live source that stalled for a second and delivers what piled up', () => {
     /** 20 ms steps; those of the second from 1000 on come together at 2000, all others as they are made. */
-    const inputs = Array.from({ length: 2000 }, (_, index): Timed<FramedDatagram> => {
+    const inputs = Array.from({ length: 2000 }, (_, index): Timed<Datagram> => {
       const made = index * 20;
       return [made >= 1000 && made < 2000 ? 2000 : made, at(made)];
     });

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type ClockSource, type MediaDatagram, Packetizer } from '../../sender/packetizer.ts';
+import type { Datagram } from '../../sender/datagram.ts';
+import { type ClockSource, Packetizer } from '../../sender/packetizer.ts';
 import { PCR_CYCLE } from '../../wire/clock.ts';
 import { PCR_HZ, writeTs } from '../../wire/mpeg-ts.ts';
 import { nullPacket, programme } from '../helpers/programme.ts';
@@ -14,10 +15,10 @@ const RTP_TICK = 300;
 function packetize(
   stream: Buffer,
   options: { transportStream?: boolean; cuts?: readonly number[] } = {},
-): { datagrams: MediaDatagram[]; clock: ClockSource; discontinuities: number } {
+): { datagrams: Datagram[]; clock: ClockSource; discontinuities: number } {
   const { transportStream = true, cuts = [] } = options;
   const packetizer = new Packetizer({ transportStream, holdMs: Infinity });
-  const datagrams: MediaDatagram[] = [];
+  const datagrams: Datagram[] = [];
   const take = (): void => {
     for (let next = packetizer.poll(); next; next = packetizer.poll()) datagrams.push(next);
   };
@@ -50,7 +51,7 @@ function stamped(...firsts: readonly (number | '-' | { jumpTo: number })[]): Buf
 }
 
 /** What each datagram says, in milliseconds: programme clock, pacing clock, and `!` at a discontinuity. */
-function told(datagrams: readonly MediaDatagram[]): string[] {
+function told(datagrams: readonly Datagram[]): string[] {
   return datagrams.map(
     ({ programmeTicks, transmitTicks, discontinuity }) =>
       [programmeTicks, transmitTicks].map((ticks) => Math.round(ticks / 27_000)).join('/') +
@@ -66,8 +67,8 @@ describe('Packetizer', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(stream.length), { maxLength: 20 }), (cuts) => {
         const { datagrams } = packetize(stream, { cuts: cuts.toSorted((a, b) => a - b) });
-        expect(Buffer.concat(datagrams.map(({ payload }) => payload)).equals(stream)).toBe(true);
-        expect(datagrams.slice(0, -1).every(({ payload }) => payload.length === 1316)).toBe(true);
+        expect(Buffer.concat(datagrams.map(({ bytes }) => bytes)).equals(stream)).toBe(true);
+        expect(datagrams.slice(0, -1).every(({ bytes }) => bytes.length === 1316)).toBe(true);
         expect(datagrams.map(({ index }) => index)).toEqual(datagrams.map((_, index) => index));
       }),
       { seed: 1, numRuns: 60 },
@@ -192,7 +193,47 @@ describe('Packetizer', () => {
   it('sends a cut packet at the end of --as-is too', () => {
     const stream = Buffer.concat([stamped(ms(0), ms(10)), Buffer.alloc(100, 0x47)]);
     const { datagrams } = packetize(stream);
-    expect(datagrams.map(({ payload }) => payload.length)).toEqual([1316, 1316, 100]);
+    expect(datagrams.map(({ payloadBytes }) => payloadBytes)).toEqual([1316, 1316, 100]);
+  });
+
+  it('leaves room for a header before each payload, and finds the clock behind it', () => {
+    const stream = Buffer.concat([stamped(ms(5), '-', ms(25)), Buffer.alloc(188, 0x47)]);
+    const packetizer = new Packetizer({ transportStream: true, holdMs: Infinity, headerBytes: 12 });
+    packetizer.push(stream, 0);
+    packetizer.push(undefined, 0);
+    const datagrams = Array.from({ length: 4 }, () => packetizer.poll()).filter((each) => each !== undefined);
+    expect(Buffer.concat(datagrams.map(({ bytes }) => bytes.subarray(12))).equals(stream)).toBe(true);
+    expect(told(datagrams)).toEqual(['5/0', '15/10', '25/20', '35/30']);
+  });
+
+  it('keeps nothing of the runs it is given', () => {
+    const packetizer = new Packetizer({ transportStream: true, holdMs: Infinity });
+    const stream = programme({ durationMs: 400 });
+    const run = Buffer.alloc(1000);
+    const sent: Buffer[] = [];
+    for (let at = 0; at < stream.length; at += run.length) {
+      packetizer.push(run.subarray(0, stream.copy(run, 0, at, at + run.length)), 0);
+      for (let next = packetizer.poll(); next; next = packetizer.poll()) sent.push(next.bytes);
+    }
+    packetizer.push(undefined, 0);
+    for (let next = packetizer.poll(); next; next = packetizer.poll()) sent.push(next.bytes);
+    expect(Buffer.concat(sent).equals(stream)).toBe(true);
+  });
+
+  it('uses memory again that was released, and none that was not', () => {
+    const packetizer = new Packetizer({ transportStream: false, holdMs: Infinity });
+    const used = new Set<Datagram>();
+    const taken: { datagram: Datagram; fill: number }[] = [];
+    for (let index = 0; index < 1000; index++) {
+      packetizer.push(Buffer.alloc(1316, index), 0);
+      const datagram = packetizer.poll();
+      if (!datagram) throw new Error('bytes without a clock are not held');
+      taken.push({ datagram, fill: index & 0xff });
+      used.add(datagram);
+      for (const each of taken.slice(-20)) expect(each.datagram.bytes[1315]).toBe(each.fill);
+      packetizer.release(index - 19);
+    }
+    expect(used.size).toBe(21);
   });
 
   it('gives nothing for nothing', () => expect(packetize(Buffer.alloc(0)).datagrams).toEqual([]));
@@ -220,9 +261,9 @@ describe('Packetizer', () => {
 
   it('takes up a clock that comes late, with a mark', () => {
     const packetizer = new Packetizer({ transportStream: true, holdMs: 50 });
-    const push = (stream: Buffer, now: number): MediaDatagram[] => {
+    const push = (stream: Buffer, now: number): Datagram[] => {
       packetizer.push(stream, now);
-      const out: MediaDatagram[] = [];
+      const out: Datagram[] = [];
       for (let next = packetizer.poll(); next; next = packetizer.poll()) out.push(next);
       return out;
     };

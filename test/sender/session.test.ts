@@ -18,7 +18,7 @@ import { parseRtp } from '../../wire/rtp.ts';
 import { LOOPBACK } from '../helpers/fake-engine.ts';
 import { nullPacket, programme } from '../helpers/programme.ts';
 
-/** An engine that keeps what is sent. */
+/** An engine that copies what is sent, as the native one does, and keeps it. */
 class Outlet implements UdpEngine {
   readonly kind = 'javascript';
   readonly departures: DepartureOptions[] = [];
@@ -37,9 +37,10 @@ class Outlet implements UdpEngine {
     return {
       stats,
       queued: 0,
+      released: Infinity,
       failure: new Promise((resolve) => (this.fail = resolve)),
       push: (datagram, dueAt) => {
-        this.datagrams.push({ datagram, dueAt, pushedAt: monotonicNow() });
+        this.datagrams.push({ datagram: Buffer.from(datagram), dueAt, pushedAt: monotonicNow() });
         stats[this.refuses ? 'failed' : 'sent']++;
       },
       room: () => undefined,
