@@ -1,32 +1,17 @@
 /** Receiving on `node:dgram`: hands every datagram on, and joins anew when the card has been away. */
 import type { RemoteInfo, Socket } from 'node:dgram';
-import { isReservedGroup, scopeOf, type Endpoint } from '../wire/address.ts';
-import { LancastError } from '../wire/errors.ts';
+import type { Endpoint } from '../wire/address.ts';
 import { monotonicNow } from './clock.ts';
 import { grantedBuffer, openListeningSocket } from './dgram-listen.ts';
 import { closeSocket, localEndpoint } from './dgram-socket.ts';
-import { listInterfaces, presentCard, wrongInterface } from './interfaces.ts';
-import { MembershipWatch } from './membership.ts';
 import { DropCounter } from './proc-net.ts';
-import type { ArrivalOptions, ArrivalQueue, ArrivalSink, ArrivalStats } from './udp.ts';
-
-/** How often a membership is looked after. */
-const WATCH_MS = 500;
+import { listeningCard, Rejoiner } from './rejoin.ts';
+import type { ArrivalOptions, ArrivalQueue, ArrivalSink, ArrivalStats, ChosenInterface } from './udp.ts';
 
 /** Opens a receiving socket and joins. Throws as `UdpEngine.openArrival`. */
 export async function openDgramArrival(options: ArrivalOptions, sink: ArrivalSink): Promise<ArrivalQueue> {
-  const { address } = options.address;
-  if (isReservedGroup(address)) {
-    throw new LancastError('E105', `${address} is a reserved group`, { group: address });
-  }
-  const card = presentCard(options.via);
-  if (!card) throw wrongInterface(options.via.name, listInterfaces());
-  const socket = await openListeningSocket(options, card.via);
-  return new DgramArrival(socket, {
-    options,
-    sink,
-    watch: new MembershipWatch(card.identity, monotonicNow()),
-  });
+  const { via, identity } = listeningCard(options);
+  return new DgramArrival(await openListeningSocket(options, via), { options, sink, identity });
 }
 
 class DgramArrival implements ArrivalQueue {
@@ -34,21 +19,20 @@ class DgramArrival implements ArrivalQueue {
 
   readonly #options: ArrivalOptions;
   readonly #sink: ArrivalSink;
-  readonly #watch: MembershipWatch;
   readonly #sources: ReadonlySet<string> | undefined;
-  readonly #timer: NodeJS.Timeout | undefined;
+  readonly #rejoiner: Rejoiner;
   readonly #drops: DropCounter;
   #socket: Socket;
-  #rejoining: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
 
-  constructor(socket: Socket, how: { options: ArrivalOptions; sink: ArrivalSink; watch: MembershipWatch }) {
-    const { options } = how;
+  constructor(socket: Socket, how: { options: ArrivalOptions; sink: ArrivalSink; identity: string }) {
+    const { options, sink, identity } = how;
     const drops = new DropCounter();
+    const rejoiner = new Rejoiner(options, identity, (via) => this.#reopen(via));
     this.#options = options;
-    this.#sink = how.sink;
-    this.#watch = how.watch;
+    this.#sink = sink;
     this.#drops = drops;
+    this.#rejoiner = rejoiner;
     this.#sources = options.sources?.length ? new Set(options.sources) : undefined;
     this.#socket = this.#listen(socket);
     this.stats = {
@@ -58,11 +42,11 @@ class DgramArrival implements ArrivalQueue {
         return drops.total;
       },
       receiveBufferBytes: grantedBuffer(socket),
-      rejoined: 0,
+      get rejoined() {
+        return rejoiner.rejoined;
+      },
       overruns: 0,
     };
-    if (scopeOf(options.address.address) !== 'multicast') return;
-    this.#timer = setInterval(() => this.#look(), WATCH_MS).unref();
   }
 
   get local(): Endpoint {
@@ -79,8 +63,7 @@ class DgramArrival implements ArrivalQueue {
   }
 
   async #shut(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#rejoining;
+    await this.#rejoiner.close();
     this.#drops.close();
     await closeSocket(this.#socket);
   }
@@ -97,31 +80,17 @@ class DgramArrival implements ArrivalQueue {
     // The kernel filters on the card that was joined, but lets others' joins on other cards through.
     if (this.#sources && !this.#sources.has(from.address.split('%', 1)[0] ?? '')) return;
     const now = monotonicNow();
-    this.#watch.heard(now);
+    this.#rejoiner.heard(now);
     this.stats.received++;
     this.stats.receivedBytes += data.length;
     this.#sink(data, now, from);
     this.#options.afterBatch?.();
   }
 
-  #look(): void {
-    if (this.#rejoining || !this.#watch.isSilent(monotonicNow())) return;
-    const card = presentCard(this.#options.via);
-    if (!card || !this.#watch.isLost(card.identity)) return;
-    this.#rejoining = this.#rejoin(card).finally(() => (this.#rejoining = undefined));
-  }
-
-  /** A new socket: the old one may be bound to the card that is gone. */
-  async #rejoin(card: NonNullable<ReturnType<typeof presentCard>>): Promise<void> {
-    try {
-      const socket = await openListeningSocket(this.#options, card.via);
-      const old = this.#socket;
-      this.#socket = this.#listen(socket);
-      this.#watch.rejoined(card.identity, monotonicNow());
-      this.stats.rejoined++;
-      await closeSocket(old);
-    } catch {
-      // The card is there but not ready yet: the next look tries again.
-    }
+  async #reopen(via: ChosenInterface): Promise<void> {
+    const socket = await openListeningSocket(this.#options, via);
+    const old = this.#socket;
+    this.#socket = this.#listen(socket);
+    await closeSocket(old);
   }
 }

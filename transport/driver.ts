@@ -27,8 +27,24 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** Reading goes on for no longer, lest a flood of inputs puts off for ever what is due. */
 const LONGEST_READING_MS = 250;
 
-/** Calls `next` when the event loop has read the sockets once: behind its poll phase. */
+const readers: (() => void)[] = [];
+let isReading = false;
+
+/** Adds what reads sockets that the event loop does not: those of a thread. It is called on behalf of `afterSockets`. */
+export function onReading(reader: () => void): void {
+  readers.push(reader);
+}
+
+/** Calls `next` when all sockets were read once: the event loop's own in its poll phase, then those of threads. */
 export function afterSockets(next: () => void): void {
+  if (!isReading) {
+    isReading = true;
+    // Once for all that ask in this turn; immediates run in the order they were asked for.
+    setImmediate(() => {
+      isReading = false;
+      for (const read of readers) read();
+    });
+  }
   setImmediate(next);
 }
 
