@@ -1,4 +1,5 @@
 /** A page as the viewer's server sees it, and streams for it to watch. */
+import { createHash } from 'node:crypto';
 import { WebSocket } from 'ws';
 import type { FeedListener, FeedRun } from '../../receiver/sinks/viewer-feed.ts';
 import type { StreamRegistry } from '../../web-viewer/server/index.ts';
@@ -6,12 +7,19 @@ import { parseFeedFrame, parseServerMessage, writeFeedMessage } from '../../wire
 import type { ClientMessage, FeedHeader, ServerMessage } from '../../wire/feed.ts';
 import { snapshotOf } from '../helpers/snapshots.ts';
 
+/** As in the page. */
+const CREDIT_STEP_BYTES = 64 * 1024;
+
 /** A page as the server sees it. */
 export class Page {
   readonly frames: (FeedHeader & { bytes: number })[] = [];
   readonly messages: ServerMessage[] = [];
   readonly closed: Promise<number>;
   readonly #socket: WebSocket;
+  readonly #bodies = createHash('sha256');
+  #bytes = 0;
+  #watched: number | undefined;
+  #unspokenBytes = 0;
 
   constructor(socket: WebSocket) {
     this.#socket = socket;
@@ -24,6 +32,9 @@ export class Page {
         // Without the body: the memory of the whole process is measured.
         const { body, ...header } = frame;
         this.frames.push({ ...header, bytes: body.length });
+        this.#bodies.update(body);
+        this.#bytes += body.length;
+        if (this.#watched === header.channel) this.#useUp(body.length);
         return;
       }
       const message = parseServerMessage(data.toString());
@@ -41,6 +52,22 @@ export class Page {
 
   say(message: ClientMessage): void {
     this.sayText(writeFeedMessage(message));
+  }
+
+  /** Subscribes, and then says what it has used up, as the page does. */
+  watch(channel: number, stream: string): void {
+    this.#watched = channel;
+    this.say({ type: 'subscribe', channel, stream, mode: 'ts' });
+  }
+
+  /** Bytes of all frames so far, without headers. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** SHA-256 of these bytes, hexadecimal. */
+  get sha256(): string {
+    return this.#bodies.copy().digest('hex');
   }
 
   sayText(text: string | Buffer): void {
@@ -67,6 +94,13 @@ export class Page {
 
   leave(): void {
     this.#socket.terminate();
+  }
+
+  #useUp(bytes: number): void {
+    this.#unspokenBytes += bytes;
+    if (this.#watched === undefined || this.#unspokenBytes < CREDIT_STEP_BYTES) return;
+    this.say({ type: 'credit', channel: this.#watched, bytes: this.#unspokenBytes });
+    this.#unspokenBytes = 0;
   }
 }
 
