@@ -38,15 +38,10 @@ export class Measured implements AsyncDisposable {
     return cpuPercent([this], ms);
   }
 
-  /** Time on a processor so far, of all its threads, nanoseconds. Throws when it has ended. */
+  /** Time on a processor so far, of all its threads and of programs it started, nanoseconds. Throws when it has ended. */
   get cpuNs(): number {
-    const tasks = `/proc/${this.#child.pid}/task`;
     if (this.ended) throw new Error(`${this.#child.spawnfile} ended before it was measured`);
-    let total = 0;
-    for (const task of readdirSync(tasks)) {
-      total += Number(readFileSync(`${tasks}/${task}/schedstat`, 'utf8').split(' ')[0]);
-    }
-    return total;
+    return cpuNsOf(this.#child.pid);
   }
 
   /** Most memory it ever held, MB. */
@@ -59,10 +54,10 @@ export class Measured implements AsyncDisposable {
     return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 
-  /** Resolves when `text` stands in its output. Rejects when it ends before, or after `limitMs`. */
-  async says(text: string, limitMs: number): Promise<void> {
+  /** Resolves when `text` stands `times` in its output. Rejects when it ends before, or after `limitMs`. */
+  async says(text: string, limitMs: number, times = 1): Promise<void> {
     const until = performance.now() + limitMs;
-    while (!this.output.includes(text)) {
+    while (this.output.split(text).length <= times) {
       if (this.ended || performance.now() > until)
         throw new Error(`${this.#child.spawnfile} never said ${text}`);
       await sleep(20);
@@ -137,6 +132,17 @@ export async function costOf(
   const figures: { cpuUs: number; seconds: number; peakRssKb: number } = JSON.parse(line);
   const { cpuUs, seconds, peakRssKb } = figures;
   return { cpuNs: cpuUs * 1000, seconds, peakRssMb: (peakRssKb * 1024) / 1e6 };
+}
+
+function cpuNsOf(pid: number | string | undefined): number {
+  const tasks = `/proc/${pid}/task`;
+  let total = 0;
+  for (const task of readdirSync(tasks)) {
+    total += Number(readFileSync(`${tasks}/${task}/schedstat`, 'utf8').split(' ')[0]);
+    const children = readFileSync(`${tasks}/${task}/children`, 'utf8').split(' ');
+    for (const child of children) if (child !== '') total += cpuNsOf(child);
+  }
+  return total;
 }
 
 function sumNs(programs: readonly Measured[]): number {
