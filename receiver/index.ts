@@ -93,11 +93,13 @@ class Session implements ReceiverSession {
 
   readonly #options: ReceiverOptions;
   readonly #now: () => number;
+  readonly #batchEnded = (): void => this.#driver.drain();
   readonly #reception: Reception;
   readonly #driver: Driver<ReceptionInput, ReceptionOutput>;
   readonly #rate = new RateMeter();
   readonly #monitor = new TsMonitor();
   #sinks: readonly Sink[] = [];
+  #lookedAt = 0; // the time it was last: soon enough for the sinks
   #waiting: ((end: StreamEnd) => void)[] = [];
   #state: 'waiting' | 'playing' | 'ended' = 'waiting';
   #reason: StreamEnd['reason'] = 'told';
@@ -107,22 +109,23 @@ class Session implements ReceiverSession {
   #closing: Promise<void> | undefined;
 
   constructor(options: ReceiverOptions) {
-    const { address, latencyMs, cname, random, now = monotonicNow } = options;
+    const { address, engine, latencyMs, cname, random, now = monotonicNow } = options;
     const { framing } = address;
     this.#options = options;
-    this.#now = now;
+    this.#now = () => (this.#lookedAt = now());
     this.address = address;
     this.name = options.name ?? formatMediaAddress(address);
     this.id = `${address.address}-${address.port}`.replaceAll(':', '-');
     this.#reception = new Reception({
       ...(framing && { framing }),
       latencyMs,
+      ...(engine.handoverMs !== undefined && { handoverMs: engine.handoverMs }),
       release: 'in-order',
       cname,
       random,
     });
     this.#driver = new Driver(this.#reception, (output) => this.#route(output), {
-      now,
+      now: this.#now,
       afterReading: afterSockets,
     });
   }
@@ -133,7 +136,7 @@ class Session implements ReceiverSession {
     const { address, port, framing } = this.address;
     const on = (port: number) => ({ address: { address, port }, via, ...(sources && { sources }) });
     this.#media = await engine.openArrival(
-      { ...on(port), ...(receiveBufferBytes && { receiveBufferBytes }) },
+      { ...on(port), ...(receiveBufferBytes && { receiveBufferBytes }), afterBatch: this.#batchEnded },
       (data, arrivedAt, source) => this.#take(data, arrivedAt, source),
     );
     if (framing === 'udp' || framing === 'seq' || port === LAST_PORT) return;
@@ -152,7 +155,7 @@ class Session implements ReceiverSession {
     const now = this.#now();
     const figures = this.#reception.figures(now);
     const { name, address, reason } = this.#options.via;
-    const kernelDrops = this.#media?.stats.kernelDrops;
+    const { kernelDrops, overruns } = this.#media?.stats ?? {};
     const silent = this.#state === 'playing' && (figures.silentMs ?? 0) > SILENT_AFTER_MS;
     return {
       id: this.id,
@@ -165,6 +168,7 @@ class Session implements ReceiverSession {
       programmes: [...this.#monitor.programmes],
       bitsPerSecond: this.#rate.bitsPerSecond(now),
       ...(kernelDrops !== undefined && { kernelDrops }),
+      ...(overruns !== undefined && { overruns }),
     };
   }
 
@@ -203,8 +207,8 @@ class Session implements ReceiverSession {
   }
 
   #take(data: Buffer, arrivedAt: number, source: Endpoint): void {
-    this.#reception.pushMedia(data, arrivedAt, source, this.#now());
-    this.#driver.drain();
+    this.#reception.pushMedia(data, arrivedAt, source);
+    if (this.#reception.isPressing) this.#driver.drain();
   }
 
   #route(output: ReceptionOutput): void {
@@ -229,8 +233,7 @@ class Session implements ReceiverSession {
       case 'end':
         break;
     }
-    const now = this.#now();
-    for (const sink of this.#sinks) sink.push(output, now);
+    for (const sink of this.#sinks) sink.push(output, this.#lookedAt);
     if (output.kind === 'end') this.#end({ reason: this.#reason, proven: output.proven });
   }
 

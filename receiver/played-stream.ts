@@ -60,7 +60,7 @@ export class PlayedStream {
   #replay: readonly HeldDatagram[] = [];
   #replayed = 0;
   /** Its sender has left while they were. */
-  #goodbye: { last: LancReport | undefined } | undefined;
+  #goodbye: { last: LancReport | undefined; at: number } | undefined;
 
   #wasBare = false;
   /** Of epochs that are over. */
@@ -99,6 +99,11 @@ export class PlayedStream {
     return log ? log.lastArrivedAt + Math.max(this.#options.latencyMs, log.patienceMs) : -Infinity;
   }
 
+  /** Poll before the next datagram is taken: there may be no room for it. */
+  get isCrowded(): boolean {
+    return this.#window.crowded;
+  }
+
   /** Datagrams that were held wait for `nextHeld`. */
   get isReplaying(): boolean {
     return this.#replay.length > 0;
@@ -121,14 +126,14 @@ export class PlayedStream {
   }
 
   /** Takes a datagram that came from its sender's address. */
-  take(data: Buffer, arrivedAt: number, now: number): Taken {
+  take(data: Buffer, arrivedAt: number): Taken {
     const epoch = this.#epoch;
     if (!epoch) return 'foreign';
     const arrival = this.#arrival;
     const reading = epoch.read(data, arrivedAt, arrival);
     if (reading === 'arrival') {
       if (this.#release.ended && arrival.index >= this.#window.next) return 'foreign';
-      this.#release.push(arrival, now);
+      this.#release.push(arrival, arrivedAt);
       return 'taken';
     }
     if (reading === 'end-mark') return this.#end(arrival.index, arrivedAt);
@@ -142,11 +147,11 @@ export class PlayedStream {
   }
 
   /** The next one of the datagrams that were held, to be taken; `undefined` behind the last. */
-  nextHeld(now: number): HeldDatagram | undefined {
+  nextHeld(): HeldDatagram | undefined {
     const next = this.#replay[this.#replayed++];
     if (next) return next;
     this.#replay = [];
-    if (this.#goodbye) this.#endBy(this.#goodbye.last, now);
+    if (this.#goodbye) this.#endBy(this.#goodbye.last, this.#goodbye.at);
     this.#goodbye = undefined;
     return undefined;
   }
@@ -180,15 +185,15 @@ export class PlayedStream {
     this.#epoch?.learn(report);
   }
 
-  /** Its sender has left. @param last his last report */
-  sayGoodbye(last: LancReport | undefined, now: number): void {
-    if (this.isReplaying) this.#goodbye = { last };
-    else this.#endBy(last, now);
+  /** Its sender has left, `at` that time. @param last his last report */
+  sayGoodbye(last: LancReport | undefined, at: number): void {
+    if (this.isReplaying) this.#goodbye = { last, at };
+    else this.#endBy(last, at);
   }
 
   /** Nothing more is expected: everything is released, what is missing is given up. */
-  giveUp(now: number): void {
-    this.#release.end(undefined, now);
+  giveUp(): void {
+    this.#release.end(undefined, -Infinity);
   }
 
   /** What a report on it says; `undefined` before its first datagram. The fraction counts from one call to the next. */
@@ -231,10 +236,9 @@ export class PlayedStream {
     return 'taken';
   }
 
-  #endBy(last: LancReport | undefined, now: number): void {
+  #endBy(last: LancReport | undefined, at: number): void {
     const endIndex = last && this.#epoch?.localIndex(last.index);
-    const heardAt = Math.max(now, this.#epoch?.log.lastArrivedAt ?? now);
-    this.#release.end(endIndex, heardAt + this.#options.latencyMs);
+    this.#release.end(endIndex, Math.max(at, this.lastArrivedAt) + this.#options.latencyMs);
   }
 
   #newRelease(): Release {

@@ -9,10 +9,12 @@ export class RateMeter {
   readonly #bytes = new Float64Array(SLOTS);
   #slot = -Infinity; // the slot that is being filled, counted from time 0
 
-  /** `bytes` came at `arrivedAt`, monotonic milliseconds; what is not in order of time counts as newest. */
+  /** `bytes` came at `arrivedAt`, monotonic milliseconds; not always in order of time. */
   add(bytes: number, arrivedAt: number): void {
-    this.#advance(arrivedAt);
-    const at = this.#slot % SLOTS;
+    const slot = Math.floor(arrivedAt / SLOT_MS);
+    if (slot > this.#slot) this.#advance(arrivedAt);
+    else if (slot <= this.#slot - SLOTS) return; // that second is over
+    const at = slot % SLOTS;
     this.#bytes[at] = (this.#bytes[at] ?? 0) + bytes;
   }
 

@@ -21,7 +21,7 @@ export type ReceptionInput =
       /** A datagram on the media port. */
       kind: 'media';
       data: Buffer;
-      /** Monotonic milliseconds; after `now` only for what is read late (`afterReading` of the driver). */
+      /** Monotonic milliseconds; long before `now` when this process was busy, after it while the driver reads first. */
       arrivedAt: number;
       source: Endpoint;
     }
@@ -67,6 +67,8 @@ export type ReceptionOutput =
 export interface ReceptionOptions extends PlayedStreamOptions {
   /** Fixed by the address's scheme; absent: recognised. */
   framing?: Framing;
+  /** What arrived less than this ago may not have been pushed yet: nothing is given up before, milliseconds. Default 0. */
+  handoverMs?: number;
   /** Canonical name in receiver reports. */
   cname: string;
   /** Uniform in [0, 1): our SSRC and the spacing of reports. */
@@ -79,19 +81,33 @@ export type ReceptionFigures = PlayedFigures & Pick<StreamSnapshot, 'secondSende
 /** A second sender is shown for so long after its last datagram. */
 const SECOND_SENDER_MS = 5000;
 
-/** One stream as it is received. After an `end` it goes on when a sender comes back: `restart`, then payloads. */
+/**
+ * One stream as it is received. After an `end` it goes on when a sender comes back: `restart`, then payloads.
+ *
+ * What is missing is given up by the times of arrival: polled behind datagrams that lay unread for a while, it judges by the
+ * newest of them, for more may follow. Polled when its time has come it judges by that.
+ */
 export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
   readonly #stream: PlayedStream;
   readonly #demultiplexer: Demultiplexer;
   readonly #reporter: ReceiverReporter;
   readonly #latencyMs: number;
+  readonly #handoverMs: number;
   readonly #ready: ReceptionOutput[] = [];
+  /** When the newest datagram arrived, and whether one came since the last poll. */
+  #heardAt = -Infinity;
+  #isFresh = false;
+  /** When the newest on the RTCP port did: later than `now` while the driver reads first. */
+  #reportedAt = -Infinity;
+  /** A held beginning is whole, so its sender may take over. */
+  #isHeldWhole = false;
   #givingUp = false;
   #second: Sender | undefined;
 
   constructor(options: ReceptionOptions) {
     const { framing, latencyMs, cname, random } = options;
     this.#latencyMs = latencyMs;
+    this.#handoverMs = options.handoverMs ?? 0;
     this.#stream = new PlayedStream(options);
     this.#demultiplexer = new Demultiplexer(framing, latencyMs);
     this.#reporter = new ReceiverReporter({
@@ -103,9 +119,10 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
   }
 
   push(input: ReceptionInput, now: number): void {
-    if (input.kind === 'media') this.pushMedia(input.data, input.arrivedAt, input.source, now);
+    if (input.kind === 'media') this.pushMedia(input.data, input.arrivedAt, input.source);
     else if (input.kind === 'rtcp') {
       const { data: datagram, source, arrivedAt } = input;
+      this.#reportedAt = Math.max(this.#reportedAt, arrivedAt);
       this.#reporter.push({ kind: 'rtcp', datagram, source, arrivedAt }, now);
     } else if (input.kind === 'leave') this.#reporter.push(input, now);
     else this.#giveUp();
@@ -113,29 +130,39 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
 
   /**
    * Takes a datagram of the media port: the same as `push` of a `media` input, without an object for each. `data` and
-   * `source` are valid during the call only.
+   * `source` are valid during the call only. Unless `isPressing`, several may be pushed before the next poll.
    */
-  pushMedia(data: Buffer, arrivedAt: number, source: Endpoint, now: number): void {
+  pushMedia(data: Buffer, arrivedAt: number, source: Endpoint): void {
+    if (arrivedAt > this.#heardAt) this.#heardAt = arrivedAt;
+    this.#isFresh = true;
     if (data.length === 0) this.#demultiplexer.refuse('empty');
     else if (data.length > MAX_DATAGRAM_BYTES) this.#demultiplexer.refuse('too-long');
-    else if (this.#stream.isFrom(source)) this.#take(data, arrivedAt, source, now);
+    else if (this.#stream.isFrom(source)) this.#take(data, arrivedAt, source);
     else this.#hold(data, arrivedAt, source);
   }
 
+  /** Poll before the next `pushMedia`: the room for it, or its place, has to be made first. */
+  get isPressing(): boolean {
+    return this.#isHeldWhole || this.#stream.isCrowded;
+  }
+
   poll(now: number): ReceptionOutput | undefined {
+    const readUntil = this.#readUntil(now);
     for (;;) {
-      const output = this.#ready.shift() ?? this.#pollReporter(now) ?? this.#stream.poll(now);
+      const output = this.#pollNews(now) ?? this.#stream.poll(readUntil);
       if (output) return output;
-      if (this.#stream.isReplaying) this.#replayNext(now);
-      else if (now >= this.#succeedsAt()) this.#succeed(now);
-      else if (this.#givingUp) this.#drain(now);
-      else return undefined;
+      if (this.#stream.isReplaying) this.#replayNext();
+      else if (readUntil >= this.#succeedsAt()) this.#succeed(readUntil);
+      else if (this.#givingUp) this.#drain();
+      else break;
     }
+    this.#isFresh = this.#isHeldWhole = false;
+    return undefined;
   }
 
   get wakeAt(): number {
     if (this.#ready.length > 0 || this.#stream.isReplaying || this.#givingUp) return -Infinity;
-    return Math.min(this.#stream.wakeAt, this.#reporter.wakeAt, this.#succeedsAt());
+    return Math.min(this.#dueAt() + this.#handoverMs, this.#reporter.wakeAt);
   }
 
   /** Counters and gauges at `now`. */
@@ -152,8 +179,8 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
   }
 
   /** A datagram from the address that plays. */
-  #take(data: Buffer, arrivedAt: number, source: Endpoint, now: number): void {
-    const taken = this.#stream.take(data, arrivedAt, now);
+  #take(data: Buffer, arrivedAt: number, source: Endpoint): void {
+    const taken = this.#stream.take(data, arrivedAt);
     if (taken === 'taken') return;
     if (taken === 'foreign') this.#hold(data, arrivedAt, source);
     else this.#demultiplexer.refuse(taken);
@@ -164,6 +191,7 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
     const sender = this.#demultiplexer.hold(data, arrivedAt, source, this.#stream.sender);
     if (!sender?.recognised) return;
     this.#inform(sender);
+    this.#isHeldWhole = sender.recognised.readyAt === -Infinity;
     if (!this.#stream.goesOn) return;
     const overlapsUntil = this.#stream.lastArrivedAt - this.#latencyMs;
     this.#demultiplexer.dropBefore(sender, overlapsUntil);
@@ -173,13 +201,15 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
     sender.announced = true;
   }
 
-  #pollReporter(now: number): ReceptionOutput | undefined {
+  #pollNews(now: number): ReceptionOutput | undefined {
+    if (this.#ready.length > 0) return this.#ready.shift();
     for (;;) {
       const news = this.#reporter.poll(now);
       if (!news) return undefined;
       if (news.kind === 'rtcp') return { kind: 'report', datagram: news.datagram, to: news.destination };
-      if (news.kind === 'bye') this.#sayGoodbye(news.ssrc, news.address, news.last, now);
-      else this.#learn(news.ssrc, news.address, news.report);
+      if (news.kind === 'bye') {
+        this.#sayGoodbye(news.ssrc, news.address, news.last, Math.max(now, this.#reportedAt));
+      } else this.#learn(news.ssrc, news.address, news.report);
     }
   }
 
@@ -198,9 +228,9 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
   }
 
   /** A sender has left. Held datagrams of it that proved nothing so far are its whole stream. */
-  #sayGoodbye(ssrc: number, address: string, last: LancReport | undefined, now: number): void {
+  #sayGoodbye(ssrc: number, address: string, last: LancReport | undefined, at: number): void {
     if (this.#stream.isOf(ssrc, address)) {
-      this.#stream.sayGoodbye(last, now);
+      this.#stream.sayGoodbye(last, at);
       return;
     }
     for (const sender of this.#demultiplexer.senders) {
@@ -209,10 +239,25 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
     }
   }
 
-  #replayNext(now: number): void {
-    const next = this.#stream.nextHeld(now);
+  #replayNext(): void {
+    const next = this.#stream.nextHeld();
     const source = this.#stream.sender?.endpoint;
-    if (next && source) this.#take(next.data, next.arrivedAt, source, now);
+    if (next && source) this.#take(next.data, next.arrivedAt, source);
+  }
+
+  /** What has arrived until then is in, as far as can be known. */
+  #readUntil(now: number): number {
+    if (this.#isFresh) return Math.min(now, this.#heardAt);
+    const handoverMs = this.#handoverMs;
+    const dueAt = this.#dueAt();
+    const readUntil = now - handoverMs;
+    // `wakeAt` must keep its promise, whatever is rounded.
+    return now >= dueAt + handoverMs ? Math.max(readUntil, dueAt) : readUntil;
+  }
+
+  /** When something is given up or taken over for want of what should have arrived. */
+  #dueAt(): number {
+    return Math.min(this.#stream.wakeAt, this.#succeedsAt());
   }
 
   /** When another sender takes over: not before its beginning is whole, nor while the stream has anything left to do. */
@@ -256,9 +301,9 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
     this.#demultiplexer.accept();
   }
 
-  #drain(now: number): void {
+  #drain(): void {
     this.#givingUp = false;
-    if (this.#stream.sender) this.#stream.giveUp(now);
+    if (this.#stream.sender) this.#stream.giveUp();
     else this.#ready.push({ kind: 'end', proven: false });
   }
 }

@@ -119,7 +119,7 @@ describe('27 hours', () => {
       last = arrivedAt;
       for (const watcher of [inOrder, paced]) {
         watcher.wake(arrivedAt);
-        if (port === 'media') watcher.reception.pushMedia(datagram, arrivedAt, MEDIA, arrivedAt);
+        if (port === 'media') watcher.reception.pushMedia(datagram, arrivedAt, MEDIA);
         else watcher.reception.push({ kind: 'rtcp', data: datagram, arrivedAt, source: REPORTS }, arrivedAt);
         watcher.poll(arrivedAt);
       }

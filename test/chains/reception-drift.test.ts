@@ -34,7 +34,7 @@ function dayOf(ppm: number, jitterMs: number): { early: number; late: number; re
     );
     const at = i * SPACING_MS * (1 + ppm / 1e6) + random() * jitterMs;
     while (reception.wakeAt <= at) poll(reception.wakeAt);
-    reception.pushMedia(datagram, at, SENDER, at);
+    reception.pushMedia(datagram, at, SENDER);
     poll(at);
   }
   while (reception.wakeAt < Infinity) poll(reception.wakeAt);

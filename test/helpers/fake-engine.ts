@@ -29,6 +29,7 @@ export class FakeEngine implements UdpEngine {
   readonly exchanges: ExchangeOptions[] = [];
   /** What the exchange has sent. */
   readonly sent: { datagram: Buffer; to: Endpoint }[] = [];
+  readonly #afterBatch = new Map<number, () => void>();
   /** Errors that opening a port throws. */
   readonly refusals = new Map<number, Error>();
   /** Reported by every arrival queue. */
@@ -36,18 +37,28 @@ export class FakeEngine implements UdpEngine {
 
   /** Lets a datagram arrive; the buffer is overwritten afterwards, as a real engine may do. */
   deliver(port: number, data: Buffer, source: Endpoint): void {
-    const lent = Buffer.from(data);
-    this.open.get(port)?.(lent, monotonicNow(), source);
-    lent.fill(0xdd);
+    this.deliverBatch(port, [{ data, arrivedAt: monotonicNow() }], source);
+  }
+
+  /** Hands over datagrams that have arrived before, as the native engine does. */
+  deliverBatch(
+    port: number,
+    datagrams: readonly { data: Buffer; arrivedAt: number }[],
+    source: Endpoint,
+  ): void {
+    for (const { data, arrivedAt } of datagrams) {
+      const lent = Buffer.from(data);
+      this.open.get(port)?.(lent, arrivedAt, source);
+      lent.fill(0xdd);
+    }
+    this.#afterBatch.get(port)?.();
   }
 
   async openArrival(options: ArrivalOptions, sink: ArrivalSink): Promise<ArrivalQueue> {
     const { port } = options.address;
     this.arrivals.push(options);
-    this.#take(port, (data, arrivedAt, source) => {
-      sink(data, arrivedAt, source);
-      options.afterBatch?.();
-    });
+    this.#take(port, sink);
+    this.#afterBatch.set(port, () => options.afterBatch?.());
     const drops = () => this.kernelDrops;
     const close = this.#closer(port);
     return {

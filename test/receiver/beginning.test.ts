@@ -206,7 +206,7 @@ describe('the first datagrams of a stream', () => {
     let released = 0;
     for (let i = 0; i < 8_000; i++) {
       const now = i / 10;
-      reception.pushMedia(rtpDatagram({ sequence: i, timestamp: 9 * i, ssrc: 1 }), now, SENDER, now);
+      reception.pushMedia(rtpDatagram({ sequence: i, timestamp: 9 * i, ssrc: 1 }), now, SENDER);
       for (let out = reception.poll(now); out; out = reception.poll(now)) {
         if (out.kind === 'payload') expect(out.index).toBe(released++);
       }

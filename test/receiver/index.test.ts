@@ -6,6 +6,7 @@ import { parseMediaAddress, type MediaAddress } from '../../wire/address.ts';
 import { LancastError } from '../../wire/errors.ts';
 import { parseRtcp } from '../../wire/rtcp.ts';
 import { FakeEngine, LOOPBACK } from '../helpers/fake-engine.ts';
+import { rtpRun } from '../helpers/runs.ts';
 import { programme } from '../helpers/programme.ts';
 import { VirtualSender, type Departure } from '../helpers/virtual-sender.ts';
 
@@ -126,6 +127,25 @@ describe('startReceiver', () => {
       kernelDrops: 0,
       programmes: [{ number: 1, streams: [{ codec: 'H.264' }, { codec: 'AAC' }] }],
     });
+  });
+
+  it('takes what lay unread for two seconds as it came', async () => {
+    const { session, notes } = await receive('rtp://239.255.1.1:5004');
+    const from = monotonicNow();
+    const stream = rtpRun({ count: 400, at: from, timestamp: 0 });
+    const sent = stream.map(({ at, item }) => ({ data: item.data, arrivedAt: at }));
+    for (const each of sent.slice(0, 100)) {
+      await pass(10);
+      engine.deliverBatch(5004, [each], MEDIA);
+    }
+    await pass(3000 - 10);
+    const held = sent.splice(100, 300);
+    const [overtaken] = held.splice(10, 1);
+    held.splice(25, 0, overtaken!);
+    for (let at = 0; at < held.length; at += 20) engine.deliverBatch(5004, held.slice(at, at + 20), MEDIA);
+    expect(session.snapshot()).toMatchObject({ packets: 400, lost: 0, late: 0, reordered: 1, restarts: 0 });
+    expect(session.snapshot().jitterMs).toBeLessThan(10);
+    expect(notes.kinds).toEqual([]);
   });
 
   it('is playing while datagrams come, with their rate, and silent a second after they stop', async () => {

@@ -31,6 +31,14 @@ describe('RateMeter', () => {
     expect(meter.bitsPerSecond(2100)).toBe(0);
   });
 
+  it('counts what lay unread when it arrived', () => {
+    const meter = new RateMeter();
+    meter.add(1000, 1000);
+    expect(meter.bitsPerSecond(3000)).toBe(0);
+    for (let ms = 1001; ms < 3000; ms++) meter.add(1250, ms);
+    expect(meter.bitsPerSecond(3000)).toBe(10_000_000);
+  });
+
   it('counts on after a long silence', () => {
     const meter = new RateMeter();
     meter.add(1000, 0);

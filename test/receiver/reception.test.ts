@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseRtcp } from '../../wire/rtcp.ts';
 import { payloadOf } from '../helpers/packets.ts';
-import { brief, receive, SENDER } from '../helpers/receive.ts';
+import { brief, newReception, receive, SENDER, type Output } from '../helpers/receive.ts';
 import {
   atOf,
   bye,
@@ -136,6 +136,89 @@ describe('reception of one stream', () => {
     const { figures, reception } = receive(rtpRun({ count: 50 }), { release: 'paced', until: 490 });
     expect(figures.jitterMs).toBeCloseTo(0, 6);
     expect(reception.figures(490)).toMatchObject({ bufferMs: 190, silentMs: 0 });
+  });
+});
+
+describe('datagrams that are handed over together', () => {
+  /** Pushes all of them without a poll between, except where it is asked for, and polls at `now`. */
+  function handOver(reception: ReturnType<typeof newReception>, arrivals: Arrivals, now: number): Output[] {
+    const outputs: Output[] = [];
+    const drain = () => {
+      for (let output = reception.poll(now); output; output = reception.poll(now)) {
+        const { payload } = { payload: undefined, ...output };
+        outputs.push({ at: now, ...output, ...(payload && { payload: Buffer.from(payload) }) });
+      }
+    };
+    for (const { at, item } of arrivals) {
+      reception.pushMedia(item.data, at, item.from ?? SENDER);
+      if (reception.isPressing) drain();
+    }
+    drain();
+    return outputs;
+  }
+  const begun = (options = {}) => {
+    const reception = newReception({ framing: 'rtp', ...options });
+    handOver(reception, rtpRun({ count: 5 }), 1000);
+    handOver(reception, [], 1000);
+    return reception;
+  };
+  const later = (count: number, from = 5) =>
+    rtpRun({ count, at: 10 * from, sequence: 100 + from, timestamp: 5_000 + 900 * from });
+
+  it('leave in order, each with its own time of arrival', () => {
+    const outputs = handOver(begun(), later(60), 2500);
+    expect(outputs.map((out) => (out.kind === 'payload' ? [out.index, out.arrivedAt] : out.kind))).toEqual(
+      Array.from({ length: 60 }, (_, i) => [5 + i, 50 + 10 * i]),
+    );
+  });
+
+  it('fill gaps that the ones behind are long overdue for', () => {
+    const reception = begun();
+    const [first, ...rest] = later(15);
+    expect(brief(handOver(reception, rest, 2500))).toBe('');
+    expect(reception.wakeAt).toBe(60 + LATENCY_MS);
+    expect(brief(handOver(reception, [{ ...first!, at: 215 }], 2500))).toBe(
+      Array.from({ length: 15 }, (_, i) => i + 5).join(' '),
+    );
+    expect(reception.figures(2500)).toMatchObject({ lost: 0, late: 0, reordered: 1 });
+  });
+
+  it('give up what the newest of them is too late for', () => {
+    const [, ...rest] = later(40);
+    const outputs = handOver(begun(), rest, 2500);
+    expect(brief(outputs.slice(0, 2))).toBe('gap 5+1 6');
+    expect(outputs).toHaveLength(40);
+  });
+
+  it('lose nothing for want of room', () => {
+    const reception = begun({ capacity: 64 });
+    const run = later(500).filter((_, i) => i % 100 !== 0);
+    handOver(reception, run, 6000);
+    expect(handOver(reception, [], 6000)).toEqual([]);
+    expect(reception.figures(6000)).toMatchObject({ packets: 5 + run.length, lost: 5, duplicate: 0 });
+  });
+
+  it('lose nothing of a beginning that fills the memory before it is known to be whole', () => {
+    const count = 6500;
+    const run = rtpRun({ count }).map(({ item }, i) => ({ at: i / 100, item }));
+    const reception = newReception();
+    handOver(reception, run, 65);
+    expect(reception.figures(65)).toMatchObject({ packets: count, lost: 0, refused: {} });
+  });
+
+  it('are waited for as long as an engine gathers them', () => {
+    const reception = begun({ handoverMs: 20 });
+    const [missing, ...rest] = later(4);
+    handOver(reception, rest, 90);
+    expect(reception.wakeAt).toBe(60 + LATENCY_MS + 20);
+    expect(brief(handOver(reception, [], 270))).toBe('');
+    expect(brief(handOver(reception, [{ ...missing!, at: 259 }], 279))).toBe('5 6 7 8');
+  });
+
+  it('are given up when an engine cannot have gathered them any longer', () => {
+    const reception = begun({ handoverMs: 20 });
+    handOver(reception, later(4).slice(1), 90);
+    expect(brief(handOver(reception, [], reception.wakeAt))).toBe('gap 5+1 6 7 8');
   });
 });
 

@@ -108,11 +108,11 @@ describe('a sender that starts again', () => {
     const { outputs } = receive([...tsRun(3), ...tsRun(2, 3_000)], { giveUpAt: 10_000 });
     expect(brief(outputs)).toBe('0 1 2 3 4 end');
     const stage = newReception();
-    for (const { at, item } of tsRun(3)) stage.pushMedia(item.data, at, SENDER, at);
+    for (const { at, item } of tsRun(3)) stage.pushMedia(item.data, at, SENDER);
     stage.push({ kind: 'giveUp' }, 1_000);
     const kinds: string[] = [];
     for (let out = stage.poll(1_000); out; out = stage.poll(1_000)) kinds.push(out.kind);
-    stage.pushMedia(tsRun(1)[0]!.item.data, 2_000, SENDER, 2_000);
+    stage.pushMedia(tsRun(1)[0]!.item.data, 2_000, SENDER);
     for (let out = stage.poll(2_000); out; out = stage.poll(2_000)) kinds.push(out.kind);
     expect(kinds.slice(-4)).toEqual(['end', 'restart', 'recognised', 'payload']);
   });
@@ -255,7 +255,7 @@ describe('under attack', () => {
     };
     for (let now = 0; now < 1000; now++) {
       const data = rtpDatagram({ sequence: now, timestamp: now * 90, ssrc: 1 });
-      reception.pushMedia(data, now, SENDER, now);
+      reception.pushMedia(data, now, SENDER);
       poll(now);
       if (now > 0) each(now, poll);
       poll(now);
@@ -270,7 +270,7 @@ describe('under attack', () => {
       if (now % 10 !== 0) return;
       const copy = rtpDatagram({ sequence: now, timestamp: now * 90, ssrc: 1 });
       for (let i = 0; i < 1000; i++) {
-        reception.pushMedia(copy, now, SENDER, now);
+        reception.pushMedia(copy, now, SENDER);
         poll(now);
       }
     });
@@ -283,7 +283,7 @@ describe('under attack', () => {
     const reception = newReception();
     const empty = Buffer.alloc(0);
     const out = attack(reception, (now) => {
-      for (let i = 0; i < 100; i++) reception.pushMedia(empty, now, i % 2 ? SENDER : OTHER, now);
+      for (let i = 0; i < 100; i++) reception.pushMedia(empty, now, i % 2 ? SENDER : OTHER);
     });
     expect(out).toEqual(whole);
     expect(reception.figures(1000).refused).toEqual({ empty: 99_900 });
@@ -296,7 +296,7 @@ describe('under attack', () => {
       const noise = Buffer.from(
         Array.from({ length: Math.floor(random() * 60) }, () => Math.floor(random() * 256)),
       );
-      reception.pushMedia(noise, now, SENDER, now);
+      reception.pushMedia(noise, now, SENDER);
     });
     expect(out).toEqual(whole);
   });
@@ -307,7 +307,7 @@ describe('under attack', () => {
     const out = attack(reception, (now) => {
       const ssrc = Math.floor(random() * 2 ** 32);
       for (let i = 0; i < 4; i++) {
-        reception.pushMedia(rtpDatagram({ sequence: i, timestamp: 9 * i, ssrc }), now, SENDER, now);
+        reception.pushMedia(rtpDatagram({ sequence: i, timestamp: 9 * i, ssrc }), now, SENDER);
       }
     });
     expect(out).toEqual(whole);
@@ -322,7 +322,7 @@ describe('under attack', () => {
         timestamp: Math.floor(random() * 2 ** 32),
         ssrc: 1,
       };
-      if (now % 50 === 25) reception.pushMedia(rtpDatagram(header), now, SENDER, now);
+      if (now % 50 === 25) reception.pushMedia(rtpDatagram(header), now, SENDER);
     });
     expect(out).toEqual(whole);
     expect(reception.figures(1000)).toMatchObject({ lost: 0, restarts: 0 });
@@ -334,7 +334,7 @@ describe('under attack', () => {
     const out = attack(reception, (now) => {
       for (let i = 0; i < 10; i++) {
         const source = { address: '10.9.9.9', port: 1000 + 10 * now + i };
-        for (let n = 0; n < 3; n++) reception.pushMedia(sequenceDatagram(n), now, source, now);
+        for (let n = 0; n < 3; n++) reception.pushMedia(sequenceDatagram(n), now, source);
       }
     });
     expect(out).toEqual(whole);
