@@ -10,6 +10,8 @@ export interface Bench {
   capture: string;
   /** The compiled `cost.c`. */
   cost: string;
+  /** The compiled `listen.c`. */
+  listen: string;
   /** The compiled `small-buffer.c`. */
   smallBuffer: string;
   /** A TS file of 20 Mbit/s, `FILM_SECONDS` long, with multicat's index beside it. */

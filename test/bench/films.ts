@@ -15,6 +15,17 @@ export const CHANNEL_BITS_PER_SECOND = 8_000_000;
 export const FAST_BITS_PER_SECOND = 1_000_000_000;
 export const FAST_SECONDS = 8;
 const FAST_PIECE_MS = 400;
+const FAST_PIECES = (FAST_SECONDS * 1000) / FAST_PIECE_MS;
+const FAST_PIECE_DATAGRAMS = Math.floor((FAST_BITS_PER_SECOND * FAST_PIECE_MS) / 8000 / PAYLOAD_BYTES);
+/** Datagrams of the large film. */
+export const FAST_DATAGRAMS = FAST_PIECES * FAST_PIECE_DATAGRAMS;
+
+/** The ports of so many channels from 5004 on, as lancast counts them: in steps of ten, without telephony's 5054. */
+export function channelPorts(count: number): number[] {
+  return Array.from({ length: count + 1 }, (_, index) => 5004 + 10 * index)
+    .filter((port) => port !== 5054)
+    .slice(0, count);
+}
 
 /** Makes each film once. All are whole datagrams long, so that every program sends all of it. */
 export class Films {
@@ -35,17 +46,17 @@ export class Films {
   }
 
   /** One channel of 8 Mbit/s. */
-  get channel(): string {
-    return this.#once(path.join(this.#folder, 'channel.ts'), (file) =>
-      writeFileSync(file, generate(CHANNEL_BITS_PER_SECOND, FILM_SECONDS * 1000)),
+  channel(seconds = FILM_SECONDS): string {
+    return this.#once(path.join(this.#folder, `channel-${seconds}s.ts`), (file) =>
+      writeFileSync(file, generate(CHANNEL_BITS_PER_SECOND, seconds * 1000)),
     );
   }
 
   /** A folder with that channel `count` times, each under a name of its own. */
-  channels(count: number): string {
-    const folder = path.join(this.#folder, `channels-${count}`);
+  channels(count: number, seconds = FILM_SECONDS): string {
+    const folder = path.join(this.#folder, `channels-${count}-${seconds}s`);
     if (existsSync(folder)) return folder;
-    const film = this.channel;
+    const film = this.channel(seconds);
     mkdirSync(folder);
     for (let index = 1; index <= count; index++) {
       linkSync(film, path.join(folder, `channel-${String(index).padStart(3, '0')}.ts`));
@@ -64,8 +75,7 @@ export class Films {
     const file = path.join(this.#memory, 'flat-out.ts');
     if (existsSync(file)) return file;
     linkSync(fast, file);
-    const datagrams = FAST_PIECES * FAST_PIECE_DATAGRAMS;
-    writeFileSync(path.join(this.#memory, 'flat-out.aux'), Buffer.alloc(8 * datagrams));
+    writeFileSync(path.join(this.#memory, 'flat-out.aux'), Buffer.alloc(8 * FAST_DATAGRAMS));
     return file;
   }
 
@@ -90,9 +100,6 @@ function generate(bitsPerSecond: number, durationMs: number): Buffer {
   });
   return film.subarray(0, film.length - (film.length % PAYLOAD_BYTES));
 }
-
-const FAST_PIECES = (FAST_SECONDS * 1000) / FAST_PIECE_MS;
-const FAST_PIECE_DATAGRAMS = Math.floor((FAST_BITS_PER_SECOND * FAST_PIECE_MS) / 8000 / PAYLOAD_BYTES);
 
 function writeFast(file: string): void {
   const piece = generate(FAST_BITS_PER_SECOND, FAST_PIECE_MS).subarray(

@@ -1,6 +1,10 @@
 /** The groups of benchmarks, in the order in which they run. */
 import { readFileSync } from 'node:fs';
 import type { Bench, Findings } from './bench.ts';
+import { benchFlatOut } from './flat-out.ts';
+import { benchMany } from './many.ts';
+import { benchReceiving } from './receiving.ts';
+import { benchReceivingLimits } from './receiving-limits.ts';
 import { benchSending } from './sending.ts';
 import { benchStages } from './stages.ts';
 import { benchStartUp } from './start-up.ts';
@@ -15,6 +19,10 @@ export interface Group {
 export const GROUPS: readonly Group[] = [
   { name: 'sending', title: 'Send one programme of 20 Mbit/s', run: benchSending },
   { name: 'start-up', title: 'Start-up', run: benchStartUp },
+  { name: 'many', title: 'Send many programmes of 8 Mbit/s', run: benchMany },
+  { name: 'flat-out', title: 'Send as fast as possible', run: benchFlatOut },
+  { name: 'receiving', title: 'Receive to files', run: benchReceiving },
+  { name: 'receiving-limits', title: 'Receive with little: buffer, memory', run: benchReceivingLimits },
   {
     name: 'stages',
     title: 'The stages in memory, without sockets',

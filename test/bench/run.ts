@@ -85,6 +85,7 @@ async function inside(): Promise<number> {
     const tools = {
       capture: await buildCapture(root, folder),
       cost: await compile(root, folder, 'cost'),
+      listen: await compile(root, folder, 'listen'),
       smallBuffer: await compile(root, folder, 'small-buffer', '-shared', '-fPIC', '-ldl'),
     };
     const bench: Bench = { lancast, ...tools, film: films.programme, films, folder, recordings, peers };
