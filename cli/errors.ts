@@ -235,7 +235,7 @@ const TABLE: Readonly<Record<ErrorCode, Row>> = {
     (facts) => [
       `"${facts('path', 'The input')}" is empty.`,
       facts('reason', 'there is not one byte in it'),
-      'choose another file',
+      'choose another one',
     ],
   ],
   E208: [
@@ -308,10 +308,10 @@ export function explain(error: LancastError): Explanation {
   return { what, why, fix, exitCode };
 }
 
-/** The three lines, for a terminal, after the mark `!` of a warning or `✗` of an error. */
-export function threeLines(error: LancastError, mark: '!' | '✗'): string {
+/** The three lines, for a terminal, after the mark `!` of a warning or `✗` of an error. `subject`: what it is about, as `film.ts: `. */
+export function threeLines(error: LancastError, mark: '!' | '✗', subject = ''): string {
   const { what, why, fix } = explain(error);
-  return `  ${mark} ${error.code} ${what}\n    why: ${why}\n    fix: ${fix}`;
+  return `  ${mark} ${error.code} ${subject}${what}\n    why: ${why}\n    fix: ${fix}`;
 }
 
 function sentence(error: LancastError): string {

@@ -7,7 +7,7 @@ import type { Voice } from './output.ts';
 export function report(error: LancastError, voice: Voice): number {
   const { exitCode, ...words } = explain(error);
   voice.event({ event: 'error', code: error.code, ...words });
-  voice.say(threeLines(error, '✗'));
+  voice.say(threeLines(error, '✗', voice.subject));
   return exitCode;
 }
 
@@ -15,7 +15,7 @@ export function report(error: LancastError, voice: Voice): number {
 export function warn(error: LancastError, voice: Voice): void {
   const { what, why, fix } = explain(error);
   voice.event({ event: 'warning', code: error.code, what, why, fix });
-  voice.say(threeLines(error, '!'));
+  voice.say(threeLines(error, '!', voice.subject));
 }
 
 /** Tells what a careful user should know, a sentence. */

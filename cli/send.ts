@@ -1,17 +1,17 @@
-/** `lancast send`: cast a file, standard input or the test pattern to a group, to everyone, or to some PCs. */
+/** `lancast send`: cast a file, a folder of them, standard input or the test pattern to groups, to everyone, or to some PCs. */
 import path from 'node:path';
-import type { SenderProgress, SenderSession } from '../sender/index.ts';
-import type { SourceDescription } from '../sender/source.ts';
+import type { SenderSession } from '../sender/index.ts';
 import type { ChosenInterface } from '../transport/udp.ts';
-import { formatEndpoint, formatMediaAddress, groupForName, DEFAULT_PORT } from '../wire/address.ts';
-import type { MediaAddress } from '../wire/address.ts';
-import { LancastError } from '../wire/errors.ts';
+import { formatMediaAddress, type MediaAddress } from '../wire/address.ts';
+import { destinationsOf } from './channels.ts';
 import { command, defaulted, flag, repeated, single, type Context } from './command.ts';
-import { formatBytes, formatClock, formatRate, plural } from './format.ts';
-import { commandName, version } from './installation.ts';
+import { isFolder } from './folder.ts';
+import { formatClock, formatRate, plural } from './format.ts';
+import { version } from './installation.ts';
 import type { Output, Progress } from './output.ts';
 import { report } from './report.ts';
-import { openSender } from './sending.ts';
+import { openSender, outcomeOf, type SendValues } from './sending.ts';
+import { figures, noteTeller, sayEnd, sayReceivers } from './sent.ts';
 import { aborted } from './signal.ts';
 import { address, bitrate, quantum, text, ttl } from './values.ts';
 
@@ -19,18 +19,27 @@ const BAR_CELLS = 20;
 
 export const send = command({
   name: 'send',
-  summary: 'cast a file, standard input or the test pattern to the network',
+  summary: 'cast a file, a folder, standard input or the test pattern to the network',
   examples: [
     ['lancast send film.mp4', 'to the group that belongs to its name'],
     ['lancast send film.ts --loop --to rtp://239.255.1.1:5004', 'to this group, again and again'],
     ['lancast send film.ts --to rtp://10.0.0.5 --to rtp://10.0.0.6', 'to two PCs, unicast'],
+    ['lancast send films --loop', 'all files of a folder, each as a channel of its own'],
     ['ffmpeg … -f mpegts - | lancast send - --name Lobby', 'from another program'],
   ],
   arguments: {
-    source: single('FILE', text, 'a video or audio file; - is standard input, and test is the test pattern'),
+    source: single(
+      'FILE',
+      text,
+      'a video or audio file, or a folder of them; - is standard input, and test is the test pattern',
+    ),
   },
   options: {
-    to: repeated('ADDRESS', address, 'where to; otherwise a group of 239.255.0.0/16 by the name, port 5004'),
+    to: repeated(
+      'ADDRESS',
+      address,
+      'where to, the files of a folder to ports ten apart; otherwise a group of 239.255.0.0/16 by the name, port 5004',
+    ),
     iface: single(
       'CARD',
       text,
@@ -55,21 +64,13 @@ export const send = command({
   run: sendSource,
 });
 
-interface SendValues {
-  source: string;
-  to: MediaAddress[];
-  iface: string | undefined;
-  ttl: number;
-  loop: boolean;
-  bitrate: number | undefined;
-  asIs: boolean;
-  name: string | undefined;
-  broadcast: boolean;
-  paceQuantum: number | undefined;
+async function sendSource(values: SendValues, context: Context): Promise<number> {
+  if (!(await isFolder(values.source))) return sendOne(values, context);
+  return (await import('./send-folder.ts')).sendFolder(values, context);
 }
 
-async function sendSource(values: SendValues, { output, signal }: Context): Promise<number> {
-  const addresses = destinations(values);
+async function sendOne(values: SendValues, { output, signal }: Context): Promise<number> {
+  const addresses = destinationsOf(values, values.name ?? path.basename(values.source));
   const { session, via } = await openSender({ ...values, addresses });
   announce({ session, via, addresses, ttl: values.ttl }, output);
   const tellNotes = noteTeller(session.source, output);
@@ -78,25 +79,13 @@ async function sendSource(values: SendValues, { output, signal }: Context): Prom
     return progressOf(session, values.loop);
   });
   void aborted(signal).then(() => session.close());
-  const { summary, error } = await session.ended.then(
-    (ended) => ({ summary: ended, error: undefined }),
-    (failure: unknown) => ({ summary: { ...session.progress(), complete: false }, error: failure }),
-  );
+  const { sent, error } = await outcomeOf(session);
   endFollowing();
   tellNotes();
-  if (error !== undefined && !(error instanceof LancastError)) throw error;
   const status = error ? report(error, output) : 0;
-  sayEnd(summary, output);
-  output.event({ event: 'summary', complete: summary.complete, ...figures(summary) });
+  sayEnd(sent, output);
+  output.event({ event: 'summary', complete: sent.complete, ...figures(sent) });
   return status;
-}
-
-/** Where to: as asked for, or a group that belongs to the name. */
-function destinations({ to, asIs, name, source }: SendValues): MediaAddress[] {
-  const framing = asIs ? ('seq' as const) : ('rtp' as const);
-  if (to.length > 0) return to.map((each) => ({ ...each, framing: each.framing ?? framing }));
-  const group = groupForName(name ?? path.basename(source));
-  return [{ framing, address: group, port: DEFAULT_PORT, family: 4, scope: 'multicast' }];
 }
 
 function announce(
@@ -114,27 +103,6 @@ function announce(
   const card = `${via.name} (${via.address}), ${via.reason}`;
   for (const each of to) output.say(`  ✓ sending to   ${each}  via ${card}  ttl ${ttl}`);
   for (const each of addresses) sayReceivers(each, output);
-}
-
-/** The lines that others type to receive it. */
-function sayReceivers(address: MediaAddress, output: Output): void {
-  const url = formatMediaAddress(address);
-  output.say(`  ➜ other PC     ${commandName()} watch ${url}`);
-  if (address.framing === 'seq') return; // nobody else speaks it
-  const host = address.scope === 'unicast' ? `:${address.port}` : formatEndpoint(address);
-  output.say(`  ➜ VLC          vlc ${address.framing}://@${host}`);
-}
-
-/** Says what shows up about a source, once each. */
-function noteTeller({ notes }: SourceDescription, output: Output): () => void {
-  let told = 0;
-  return () => {
-    for (const note of notes.slice(told)) {
-      output.event({ event: 'note', note });
-      output.say(`  ! ${note}`);
-    }
-    told = notes.length;
-  };
 }
 
 function progressOf(session: SenderSession, loop: boolean): Progress {
@@ -159,20 +127,4 @@ export function bar(part: number): string {
   const partial = eighths % 8 === 0 ? '' : String.fromCodePoint(0x2590 - (eighths % 8));
   const cells = '█'.repeat(Math.floor(eighths / 8)) + partial;
   return `▕${cells.padEnd(BAR_CELLS)}▏ ${Math.floor(share * 100)}%`;
-}
-
-/** What programs are told of a sender; its receivers by their number. */
-function figures({ receivers, ...counters }: SenderProgress): Record<string, unknown> {
-  return { ...counters, receivers: receivers.length };
-}
-
-function sayEnd(summary: SenderProgress & { complete: boolean }, output: Output): void {
-  const { complete, mediaMs, sentBytes, sentDatagrams, failedSends } = summary;
-  if (sentDatagrams === 0 && failedSends > 0) {
-    output.say(`  ! nothing left this PC: the system refused ${plural(failedSends, 'datagram')}`);
-    return;
-  }
-  const size = `${formatBytes(sentBytes)} in ${plural(sentDatagrams, 'datagram')}`;
-  output.say(`  ${complete ? '✓ sent' : '! stopped at'} ${formatClock(mediaMs)} of the programme: ${size}`);
-  if (failedSends > 0) output.say(`  ! the system refused ${plural(failedSends, 'datagram')}`);
 }

@@ -1,5 +1,5 @@
-/** What all commands that send have in common: which source is meant, and how a sender is opened. */
-import type { SenderSession } from '../sender/index.ts';
+/** What all commands that send have in common: which source is meant, how a sender is opened, and how it ended. */
+import type { SenderProgress, SenderSession } from '../sender/index.ts';
 import type { Source } from '../sender/source.ts';
 import type { ChosenInterface } from '../transport/udp.ts';
 import type { MediaAddress } from '../wire/address.ts';
@@ -21,6 +21,16 @@ export interface SendOptions {
   broadcast?: boolean;
   /** Milliseconds. */
   paceQuantum?: number | undefined;
+  /** 0 to 63. */
+  dscp?: number | undefined;
+  kernelPacing?: boolean;
+}
+
+/** What people typed. */
+export interface SendValues extends Omit<SendOptions, 'addresses'> {
+  /** None: a group by the name. */
+  to: MediaAddress[];
+  name: string | undefined;
 }
 
 /** A stream being sent, and from which card. */
@@ -31,24 +41,30 @@ export interface OpenSender {
 
 /** Opens the source and begins to send. Throws `LancastError` E001, E102 to E115, E201 to E208. */
 export async function openSender(options: SendOptions): Promise<OpenSender> {
-  const { addresses, iface, ttl, broadcast, bitrate, paceQuantum } = options;
-  const [{ startSender }, { dgramEngine }, { chooseInterface }, source] = await Promise.all([
-    import('../sender/index.ts'),
-    import('../transport/udp-dgram.ts'),
-    import('../transport/interfaces.ts'),
-    openSource(options),
-  ]);
+  const [source] = await Promise.all([openSource(options), loadSender()]);
+  return startSending(source, options);
+}
+
+/** Begins to send a source that is open; it is closed with the session, and when that fails. Throws E001, E102 to E115. */
+export async function startSending(
+  source: Source,
+  options: Omit<SendOptions, 'source'>,
+): Promise<OpenSender> {
+  const { addresses, iface, bitrate, paceQuantum } = options;
   try {
+    const [{ startSender }, { dgramEngine }, { chooseInterface }] = await loadSender();
     const via = typeof iface === 'object' ? iface : await chooseInterface(addresses[0]?.address ?? '', iface);
     const session = await startSender({
       source,
       addresses,
       engine: dgramEngine,
       via,
-      ttl,
-      broadcast,
+      ttl: options.ttl,
+      broadcast: options.broadcast,
       bitsPerSecond: bitrate,
       quantumMs: paceQuantum,
+      dscp: options.dscp,
+      kernelPacing: options.kernelPacing,
       random,
       cname,
     });
@@ -59,7 +75,20 @@ export async function openSender(options: SendOptions): Promise<OpenSender> {
   }
 }
 
-async function openSource({ source, loop, asIs }: SendOptions): Promise<Source> {
+function loadSender() {
+  return Promise.all([
+    import('../sender/index.ts'),
+    import('../transport/udp-dgram.ts'),
+    import('../transport/interfaces.ts'),
+  ]);
+}
+
+/** Opens what is to be sent. Throws `LancastError` E001, E201 to E208. */
+export async function openSource({
+  source,
+  loop,
+  asIs,
+}: Pick<SendOptions, 'source' | 'loop' | 'asIs'>): Promise<Source> {
   if (source === '-') return openStandardInput(asIs);
   if (source === 'test') return (await import('../sender/sources/test-pattern.ts')).openTestPattern();
   return (await import('../sender/sources/file.ts')).openFile(source, { loop, asIs });
@@ -71,4 +100,22 @@ async function openStandardInput(asIs: boolean): Promise<Source> {
     throw new LancastError('E001', '--as-is is for files only', { reason, command: 'send' });
   }
   return (await import('../sender/sources/stdin.ts')).openPipe(process.stdin);
+}
+
+/** What was sent in the end. */
+export interface Sent extends SenderProgress {
+  /** The source had no more. */
+  complete: boolean;
+}
+
+/** What a sender came to, and what failed it. Rejects only for bugs. */
+export async function outcomeOf(
+  session: SenderSession,
+): Promise<{ sent: Sent; error: LancastError | undefined }> {
+  try {
+    return { sent: await session.ended, error: undefined };
+  } catch (error) {
+    if (!(error instanceof LancastError)) throw error;
+    return { sent: { ...session.progress(), complete: false }, error };
+  }
 }

@@ -38,7 +38,7 @@ function threeLines(code: string, what: RegExp): RegExp {
 describe('an input that cannot be sent', () => {
   const inputs: [name: string, file: () => string, status: number, code: string, what: RegExp][] = [
     ['a missing file', () => 'fixtures/clpi.ts', 6, 'E201', /There is no file "fixtures\/clpi\.ts"\./],
-    ['a folder', () => 'fixtures', 6, 'E202', /"fixtures" does not look like video or audio\./],
+    ['an empty folder', () => temporaryFolder(), 6, 'E207', /".*" is empty\./],
     [
       'a text',
       () => fileOf('notes.txt', 'Dear all,\n'.repeat(500)),
@@ -329,7 +329,7 @@ describe('a checkout', () => {
     for (const name of ['package.json', 'package-lock.json']) {
       writeFileSync(path.join(clone, name), readFileSync(name));
     }
-    execFileSync('cp', ['-r', 'cli', clone]);
+    execFileSync('cp', ['-r', 'cli', 'transport', clone]);
     const script = `mount --bind ${clone} ${clone} && mount -o remount,bind,ro ${clone} && exec "$0" ${clone}/cli/launch.js --version`;
     const { stderr, code } = await new Program('unshare', ['-rm', 'sh', '-c', script, process.execPath])
       .ended;

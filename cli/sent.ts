@@ -1,0 +1,48 @@
+/** The words about what is being sent, and what was. */
+import type { SenderProgress } from '../sender/index.ts';
+import type { SourceDescription } from '../sender/source.ts';
+import { formatEndpoint, formatMediaAddress, type MediaAddress } from '../wire/address.ts';
+import { formatBytes, formatClock, plural } from './format.ts';
+import { commandName } from './installation.ts';
+import type { Voice } from './output.ts';
+import { tell } from './report.ts';
+import type { Sent } from './sending.ts';
+
+/** The lines that others type to receive it. */
+export function sayReceivers(address: MediaAddress, voice: Voice): void {
+  const url = formatMediaAddress(address);
+  voice.say(`  ➜ other PC     ${commandName()} watch ${url}`);
+  if (address.framing === 'seq') return; // nobody else speaks it
+  const host = address.scope === 'unicast' ? `:${address.port}` : formatEndpoint(address);
+  voice.say(`  ➜ VLC          vlc ${address.framing}://@${host}`);
+}
+
+/** Tells what shows up about a source, once each. */
+export function noteTeller({ notes }: SourceDescription, voice: Voice): () => void {
+  let told = 0;
+  return () => {
+    for (const note of notes.slice(told)) tell(note, voice);
+    told = notes.length;
+  };
+}
+
+/** What programs are told of a sender; its receivers by their number. */
+export function figures({ receivers, ...counters }: SenderProgress): Record<string, unknown> {
+  return { ...counters, receivers: receivers.length };
+}
+
+/** Says what was sent, and what was refused. */
+export function sayEnd(
+  { complete, mediaMs, sentBytes, sentDatagrams, failedSends }: Sent,
+  voice: Voice,
+): void {
+  const refused = `the system refused ${plural(failedSends, 'datagram')}`;
+  if (sentDatagrams === 0 && failedSends > 0) {
+    voice.say(`  ! ${voice.subject}nothing left this PC: ${refused}`);
+    return;
+  }
+  const [mark, verb] = complete ? ['✓', 'sent'] : ['!', 'stopped at'];
+  const size = `${formatBytes(sentBytes)} in ${plural(sentDatagrams, 'datagram')}`;
+  voice.say(`  ${mark} ${voice.subject}${verb} ${formatClock(mediaMs)} of the programme: ${size}`);
+  if (failedSends > 0) voice.say(`  ! ${voice.subject}${refused}`);
+}
