@@ -7,6 +7,7 @@ import { benchReceiving } from './receiving.ts';
 import { benchReceivingLimits } from './receiving-limits.ts';
 import { benchSending } from './sending.ts';
 import { benchStages } from './stages.ts';
+import { benchStall } from './stall.ts';
 import { benchStartUp } from './start-up.ts';
 
 /** One group: its word on the command line, its title, and what it does. */
@@ -23,6 +24,7 @@ export const GROUPS: readonly Group[] = [
   { name: 'flat-out', title: 'Send as fast as possible', run: benchFlatOut },
   { name: 'receiving', title: 'Receive to files', run: benchReceiving },
   { name: 'receiving-limits', title: 'Receive with little: buffer, memory', run: benchReceivingLimits },
+  { name: 'stall', title: 'Stall of the event loop', run: benchStall },
   {
     name: 'stages',
     title: 'The stages in memory, without sockets',
