@@ -179,7 +179,7 @@ export class Handover {
       sockets: words(12),
       sources: words(16),
       slots: Buffer.from(memory, CHUNK_HEAD_BYTES),
-      views: new Array<Buffer | undefined>(CHUNK_SLOTS).fill(undefined),
+      views: Array.from({ length: CHUNK_SLOTS }, () => undefined),
     };
   }
 }

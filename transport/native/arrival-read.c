@@ -45,7 +45,24 @@ struct batch {
   uint8_t scratch[BATCH][MESSAGE_STRIDE];
 };
 
-struct batch *open_batch(void) { return calloc(1, sizeof(struct batch)); }
+/* As the kernel wants to find it: it writes down how much it has used. */
+static void make_ready(struct batch *batch, int index) {
+  batch->messages[index].msg_hdr = (struct msghdr){.msg_name = &batch->from[index],
+                                                   .msg_namelen = sizeof batch->from[index],
+                                                   .msg_iov = &batch->vectors[index],
+                                                   .msg_iovlen = 1,
+                                                   .msg_control = batch->control[index],
+                                                   .msg_controllen = CONTROL_BYTES};
+}
+
+struct batch *open_batch(void) {
+  struct batch *batch = calloc(1, sizeof *batch);
+  for (int i = 0; batch && i < BATCH; i++) {
+    batch->vectors[i] = (struct iovec){.iov_base = batch->scratch[i], .iov_len = MESSAGE_BYTES};
+    make_ready(batch, i);
+  }
+  return batch;
+}
 
 void expect_arrivals(struct arrival_socket *socket) {
   const int on = 1;
@@ -114,10 +131,11 @@ static void take(struct arrivals *arrivals, struct arrival_socket *socket, int i
   if (at > batch->now) at = batch->now;
   if (at < socket->floor_ms) at = socket->floor_ms;
   socket->floor_ms = at;
-  if (memcmp(&batch->from[index], &socket->from, sizeof socket->from) != 0) {
+  if (memcmp(&batch->from[index], &socket->from, batch->messages[index].msg_hdr.msg_namelen) != 0) {
     socket->from = batch->from[index];
     socket->source++;
   }
+  make_ready(batch, index);
   struct datagram datagram = {.bytes = batch->scratch[index], .socket = socket->number, .source = socket->source, .arrived_at = at, .from = &socket->from};
   uint32_t datagrams = 0, left = length;
   do {
@@ -132,16 +150,6 @@ static void take(struct arrivals *arrivals, struct arrival_socket *socket, int i
 
 /* Up to `most` messages into the scratch. Returns how many, or -1 with errno. */
 static int receive(struct batch *batch, int fd, int most) {
-  for (int i = 0; i < most; i++) {
-    batch->vectors[i] = (struct iovec){.iov_base = batch->scratch[i], .iov_len = MESSAGE_BYTES};
-    memset(&batch->from[i], 0, sizeof batch->from[i]);
-    batch->messages[i].msg_hdr = (struct msghdr){.msg_name = &batch->from[i],
-                                                 .msg_namelen = sizeof batch->from[i],
-                                                 .msg_iov = &batch->vectors[i],
-                                                 .msg_iovlen = 1,
-                                                 .msg_control = batch->control[i],
-                                                 .msg_controllen = CONTROL_BYTES};
-  }
   if (!batch->one_by_one) {
     const int count = recvmmsg(fd, batch->messages, (unsigned)most, MSG_DONTWAIT, NULL);
     if (count >= 0 || errno != ENOSYS) return count;

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdint.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@ struct scheduling {
 };
 
 void run_promptly(void) {
+  prctl(PR_SET_TIMERSLACK, 1);
   const struct sched_param fifo = {.sched_priority = PRIORITY};
   if (pthread_setschedparam(pthread_self(), SCHED_FIFO, &fifo) == 0) return;
 #ifdef SYS_sched_setattr

@@ -4,7 +4,7 @@
 
 /*
  * Makes the calling thread run as soon as it wakes: SCHED_FIFO where that is allowed, else the short slice that anybody may ask
- * for from Linux 6.12 on. Where neither is known nothing changes.
+ * for from Linux 6.12 on, and timers are exact. Where none of this is known nothing changes.
  */
 void run_promptly(void);
 
