@@ -9,6 +9,7 @@ import { benchSending } from './sending.ts';
 import { benchStages } from './stages.ts';
 import { benchStall } from './stall.ts';
 import { benchStartUp } from './start-up.ts';
+import { benchViewers } from './viewers.ts';
 
 /** One group: its word on the command line, its title, and what it does. */
 export interface Group {
@@ -25,6 +26,7 @@ export const GROUPS: readonly Group[] = [
   { name: 'receiving', title: 'Receive to files', run: benchReceiving },
   { name: 'receiving-limits', title: 'Receive with little: buffer, memory', run: benchReceivingLimits },
   { name: 'stall', title: 'Stall of the event loop', run: benchStall },
+  { name: 'viewers', title: 'Serve web clients', run: benchViewers },
   {
     name: 'stages',
     title: 'The stages in memory, without sockets',

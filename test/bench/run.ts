@@ -115,6 +115,7 @@ async function measure(bench: Bench): Promise<Section[]> {
   const sections: Section[] = [];
   for (const group of chosen) {
     const began = performance.now();
+    console.error(`bench: ${group.name} …`);
     const { rows, tables = [], broken = false } = await attempt(group, bench);
     sections.push({ title: group.title, rows, tables, broken });
     console.error(`bench: ${group.name}: ${((performance.now() - began) / 1000).toFixed(0)} s`);
