@@ -145,18 +145,6 @@ function cpuNsOf(pid: number | string | undefined): number {
   return total;
 }
 
-/** Of a process and its children that live; each thread knows its own. */
-function cpuNsOf(pid: string): number {
-  const tasks = `/proc/${pid}/task`;
-  let total = 0;
-  for (const task of readdirSync(tasks)) {
-    total += Number(readFileSync(`${tasks}/${task}/schedstat`, 'utf8').split(' ')[0]);
-    const children = readFileSync(`${tasks}/${task}/children`, 'utf8').split(' ');
-    for (const child of children) if (child !== '') total += cpuNsOf(child);
-  }
-  return total;
-}
-
 function sumNs(programs: readonly Measured[]): number {
   let total = 0;
   for (const program of programs) total += program.cpuNs;
