@@ -19,7 +19,7 @@ export interface Stalled {
   kernelDrops: number | null;
   /** How long the event loop really stood still. */
   stalledMs: number;
-  /** Most jitter that was reported in the seconds before, and from the stall on. */
+  /** Most jitter that was reported in the three seconds before, and from the stall on in as long a time. */
   jitterBeforeMs: number;
   jitterAfterMs: number;
 }
@@ -34,6 +34,8 @@ const STALL_AFTER_MS = 4000;
 const STALL_MS = 2000;
 /** The first second of a stream does not count: its jitter has to settle. */
 const SETTLED_AFTER_MS = 1000;
+/** As long as before the stall, so that chance has the same room. */
+const LOOK_UNTIL_MS = STALL_AFTER_MS + STALL_MS + (STALL_AFTER_MS - SETTLED_AFTER_MS);
 /** RFC 3550's jitter forgets in sixteen datagrams: it is looked at more often. */
 const LOOK_EVERY = 8;
 
@@ -59,7 +61,7 @@ session.addSink({
   push(output, now) {
     if (output.kind !== 'payload' || ++released % LOOK_EVERY !== 0) return;
     firstAt ??= now;
-    if (now - firstAt < SETTLED_AFTER_MS) return;
+    if (now - firstAt < SETTLED_AFTER_MS || now - firstAt > LOOK_UNTIL_MS) return;
     const { jitterMs = Number.NaN } = session.snapshot();
     if (stalledMs === 0) jitterBeforeMs = Math.max(jitterBeforeMs, jitterMs);
     else jitterAfterMs = Math.max(jitterAfterMs, jitterMs);
