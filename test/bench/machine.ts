@@ -25,8 +25,11 @@ export interface Machine {
   peers: Record<string, string>;
 }
 
+/** Its bit among the capabilities of Linux. */
+const CAP_SYS_NICE = 1n << 23n;
+
 /** What is known of this machine; the rest is the caller's. */
-export function describeMachine(): Omit<Machine, 'engine' | 'realTimePriority' | 'recordings' | 'peers'> {
+export function describeMachine(): Omit<Machine, 'engine' | 'recordings' | 'peers'> {
   const [first] = cpus();
   return {
     date: new Date().toISOString().slice(0, 10),
@@ -36,6 +39,7 @@ export function describeMachine(): Omit<Machine, 'engine' | 'realTimePriority' |
     kernel: release(),
     system: /^PRETTY_NAME="?([^"\n]*)/m.exec(read('/etc/os-release'))?.[1] ?? 'not known',
     node: process.version,
+    realTimePriority: mayRunInRealTime(),
     receiveBufferDefaultBytes: Number(read('/proc/sys/net/core/rmem_default')),
     receiveBufferMostBytes: Number(read('/proc/sys/net/core/rmem_max')),
     loadBefore: Number((loadavg()[0] ?? Number.NaN).toFixed(2)),
@@ -65,6 +69,13 @@ export function machineLines(machine: Machine): [what: string, value: string][] 
         .join(', '),
     ],
   ];
+}
+
+/** By a capability, or by a limit that leaves room. */
+function mayRunInRealTime(): boolean {
+  const capabilities = /^CapEff:\s+([0-9a-f]+)/m.exec(read('/proc/self/status'))?.[1] ?? '0';
+  const allowed = /^Max realtime priority\s+(\S+)/m.exec(read('/proc/self/limits'))?.[1] ?? '0';
+  return (BigInt(`0x${capabilities}`) & CAP_SYS_NICE) !== 0n || allowed !== '0';
 }
 
 function read(file: string): string {

@@ -93,7 +93,6 @@ async function inside(): Promise<number> {
       machine: {
         ...machine,
         engine: `${engine.kind}: ${reason}`,
-        realTimePriority: false,
         recordings: memory === undefined ? tmpdir() : 'memory (tmpfs), so that no disk is measured',
         peers: Object.fromEntries(peers),
       },
@@ -117,7 +116,7 @@ async function measure(bench: Bench): Promise<Section[]> {
     const began = performance.now();
     console.error(`bench: ${group.name} …`);
     const { rows, tables = [], broken = false } = await attempt(group, bench);
-    sections.push({ title: group.title, rows, tables, broken });
+    sections.push({ title: group.title, rows, tables, ...(broken && { broken }) });
     console.error(`bench: ${group.name}: ${((performance.now() - began) / 1000).toFixed(0)} s`);
   }
   return sections;
