@@ -34,8 +34,8 @@ export class Bitmap {
 
   /** The first set bit of `from` up to, and not including, `to`; `Infinity` when there is none. */
   firstSet(from: number, to: number): number {
-    for (let index = from; index < to; index += 32 - (index % 32)) {
-      const rest = (this.#words[this.#wordOf(index)] ?? 0) >>> (index % 32);
+    for (let index = from; index < to; index += 32 - (index & 31)) {
+      const rest = (this.#words[this.#wordOf(index)] ?? 0) >>> (index & 31);
       if (rest === 0) continue;
       const found = index + 31 - Math.clz32(rest & -rest);
       return found < to ? found : Infinity;
@@ -44,10 +44,10 @@ export class Bitmap {
   }
 
   #wordOf(index: number): number {
-    return (index % this.length) >>> 5;
+    return (index & (this.length - 1)) >>> 5; // right for any index: `&` takes its lowest bits
   }
 }
 
 function bitOf(index: number): number {
-  return 1 << (index % 32);
+  return 1 << (index & 31);
 }

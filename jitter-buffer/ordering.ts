@@ -10,13 +10,13 @@
 import { Bitmap } from './bitmap.ts';
 import { Slab, type Arrival } from './slab.ts';
 
-/** A datagram that leaves. */
+/** A datagram that leaves. The object, and what it shows, are good until the window's next call of any kind. */
 export interface ReleasedPayload {
   kind: 'payload';
-  /** A view into the window's own memory, valid until its next call of any kind. */
+  /** A view into the window's own memory. */
   payload: Buffer;
   index: number;
-  /** As in `Arrival`. */
+  /** As in `Arrival`; `undefined` for framings without one. */
   timestampTicks: number | undefined;
   arrivedAt: number;
   discontinuity: boolean;
@@ -74,8 +74,16 @@ export class ReceiveWindow {
   /** A datagram too far ahead: it goes in once everything before `#aheadIndex` - capacity is gone. */
   #aheadIndex = -1;
   #aheadSlot = -1;
-  /** The slot whose view was handed out last. */
+  /** The slot whose view was handed out last, and what it was handed out in. */
   #lent = -1;
+  readonly #released: ReleasedPayload = {
+    kind: 'payload',
+    payload: Buffer.alloc(0),
+    index: 0,
+    timestampTicks: undefined,
+    arrivedAt: 0,
+    discontinuity: false,
+  };
 
   /** @param capacity most datagrams held and widest span of their indexes: a power of two, 64 to 32768 */
   constructor(capacity = DEFAULT_CAPACITY) {
@@ -122,9 +130,9 @@ export class ReceiveWindow {
     if (this.#firstHeld === Infinity) return 0;
     const first = this.#slotOf(this.#firstHeld);
     const last = this.#slotOf(this.#end - 1);
-    const firstMs = this.#slab.mediaMs(first) ?? this.#slab.arrivedAt(first);
-    const lastMs = this.#slab.mediaMs(last) ?? this.#slab.arrivedAt(last);
-    return Math.max(0, lastMs - firstMs);
+    const mediaMs = this.#slab.mediaMs(last) - this.#slab.mediaMs(first);
+    const cameMs = this.#slab.arrivedAt(last) - this.#slab.arrivedAt(first);
+    return Math.max(0, Number.isNaN(mediaMs) ? cameMs : mediaMs);
   }
 
   /** Takes one datagram. When it leaves the window `crowded`, make room before the next: a second one that far ahead is dropped. */
@@ -144,20 +152,18 @@ export class ReceiveWindow {
     this.#reclaim();
     const index = this.#next;
     const slot = this.#slotOf(index);
-    const payload = this.#slab.payload(slot);
+    const released = this.#released;
+    released.payload = this.#slab.payload(slot);
+    released.index = index;
+    released.timestampTicks = this.#slab.timestampTicks(slot);
+    released.arrivedAt = this.#slab.arrivedAt(slot);
+    released.discontinuity = this.#slab.discontinuity(slot);
     this.#lent = slot;
     this.#advance(index + 1);
     this.#firstHeld = this.#came.firstSet(index + 1, this.#end);
     this.#counters.packets++;
-    this.#counters.bytes += payload.length;
-    return {
-      kind: 'payload',
-      payload,
-      index,
-      timestampTicks: this.#slab.timestampTicks(slot),
-      arrivedAt: this.#slab.arrivedAt(slot),
-      discontinuity: this.#slab.discontinuity(slot),
-    };
+    this.#counters.bytes += released.payload.length;
+    return released;
   }
 
   /** Gives up what is missing from `next` on, up to the first datagram held and not beyond `limit`. */
@@ -182,8 +188,8 @@ export class ReceiveWindow {
     return this.#came.firstSet(Math.max(index, this.#next), this.#end);
   }
 
-  /** Media time of a held datagram in milliseconds; `undefined` when it has none. */
-  mediaMsOf(index: number): number | undefined {
+  /** Media time of a held datagram in milliseconds; NaN when it has none. */
+  mediaMsOf(index: number): number {
     return this.#slab.mediaMs(this.#slotOf(index));
   }
 
@@ -212,14 +218,14 @@ export class ReceiveWindow {
   }
 
   #slotOf(index: number): number {
-    return this.#slots[index % this.#capacity] ?? 0;
+    return this.#slots[index & (this.#capacity - 1)] ?? 0; // right for any index: `&` takes its lowest bits
   }
 
   #insert(index: number, slot: number): void {
     if (index >= this.#end) this.#extend(index + 1);
     else this.#counters.reordered++;
     this.#came.set(index);
-    this.#slots[index % this.#capacity] = slot;
+    this.#slots[index & (this.#capacity - 1)] = slot;
     if (index < this.#firstHeld) this.#firstHeld = index;
     this.#skipReleased(); // at most two windows of indexes can have come since the head did
     this.#arrivals[this.#arrivalsTail] = index;

@@ -33,7 +33,7 @@ export class PacedRelease implements Release {
   }
 
   push(arrival: Arrival, now: number): void {
-    if (arrival.mediaMs === undefined) this.#clock.reset();
+    if (Number.isNaN(arrival.mediaMs)) this.#clock.reset();
     else this.#clock.observe(arrival.mediaMs, arrival.arrivedAt);
     this.#inOrder.push(arrival, now);
   }
@@ -68,7 +68,7 @@ export class PacedRelease implements Release {
   #dueAt(index: number): number | undefined {
     if (index === Infinity || !this.#clock.isSet) return undefined;
     const mediaMs = this.#window.mediaMsOf(index);
-    if (mediaMs === undefined) return undefined;
+    if (Number.isNaN(mediaMs)) return undefined;
     const earliest = Math.min(this.#clock.arrivalOf(mediaMs), this.#window.oldestArrivedAt);
     return Math.min(earliest + this.latencyMs, this.#inOrder.endAt);
   }

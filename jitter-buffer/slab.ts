@@ -14,10 +14,10 @@ export interface Arrival {
   payloadEnd: number;
   /** Monotonic milliseconds. */
   arrivedAt: number;
-  /** Media clock of the framing in 90 kHz ticks, unwrapped; `undefined` for framings without one. */
-  timestampTicks: number | undefined;
-  /** Media time in milliseconds, without jumps; `undefined` when the media clock cannot pace anything. */
-  mediaMs: number | undefined;
+  /** Media clock of the framing in 90 kHz ticks, unwrapped; NaN for framings without one. */
+  timestampTicks: number;
+  /** Media time in milliseconds, without jumps; NaN when the media clock cannot pace anything. */
+  mediaMs: number;
   /** The media clock jumps here. */
   discontinuity: boolean;
 }
@@ -30,8 +30,8 @@ export function emptyArrival(): Arrival {
     payloadStart: 0,
     payloadEnd: 0,
     arrivedAt: 0,
-    timestampTicks: undefined,
-    mediaMs: undefined,
+    timestampTicks: Number.NaN,
+    mediaMs: Number.NaN,
     discontinuity: false,
   };
 }
@@ -41,6 +41,8 @@ export const MAX_DATAGRAM_BYTES = 2048;
 
 const CHUNK_SLOTS = 256;
 
+const EMPTY = Buffer.alloc(0);
+
 /** A fixed number of slots. A slot is a whole number from 0. */
 export class Slab {
   readonly #chunks: Buffer[] = [];
@@ -48,7 +50,9 @@ export class Slab {
   readonly #free: Int32Array;
   #freeCount = 0;
 
-  // By slot. NaN stands for undefined.
+  // By slot.
+  /** The last view of its payload: nearly always the next datagram in the slot is as long. */
+  readonly #views: Buffer[] = [];
   readonly #start: Uint16Array;
   readonly #end: Uint16Array;
   readonly #arrivedAt: Float64Array;
@@ -76,8 +80,8 @@ export class Slab {
     this.#start[slot] = arrival.payloadStart;
     this.#end[slot] = arrival.payloadEnd;
     this.#arrivedAt[slot] = arrival.arrivedAt;
-    this.#timestampTicks[slot] = arrival.timestampTicks ?? Number.NaN;
-    this.#mediaMs[slot] = arrival.mediaMs ?? Number.NaN;
+    this.#timestampTicks[slot] = arrival.timestampTicks;
+    this.#mediaMs[slot] = arrival.mediaMs;
     this.#discontinuity[slot] = arrival.discontinuity ? 1 : 0;
     return slot;
   }
@@ -88,8 +92,11 @@ export class Slab {
 
   /** The payload, a view that is good until the slot is stored into again. */
   payload(slot: number): Buffer {
-    const offset = offsetOf(slot);
-    return this.#chunkOf(slot).subarray(offset + (this.#start[slot] ?? 0), offset + (this.#end[slot] ?? 0));
+    const start = offsetOf(slot) + (this.#start[slot] ?? 0);
+    const end = offsetOf(slot) + (this.#end[slot] ?? 0);
+    const last = this.#views[slot] ?? EMPTY;
+    if (last.byteOffset === start && last.length === end - start) return last;
+    return (this.#views[slot] = this.#chunkOf(slot).subarray(start, end));
   }
 
   arrivedAt(slot: number): number {
@@ -97,11 +104,13 @@ export class Slab {
   }
 
   timestampTicks(slot: number): number | undefined {
-    return known(this.#timestampTicks[slot]);
+    const ticks = this.#timestampTicks[slot] ?? Number.NaN;
+    return Number.isNaN(ticks) ? undefined : ticks;
   }
 
-  mediaMs(slot: number): number | undefined {
-    return known(this.#mediaMs[slot]);
+  /** NaN when it has none. */
+  mediaMs(slot: number): number {
+    return this.#mediaMs[slot] ?? Number.NaN;
   }
 
   discontinuity(slot: number): boolean {
@@ -119,14 +128,11 @@ export class Slab {
     const last = Math.min(first + CHUNK_SLOTS, this.#free.length) - 1;
     if (last < first) throw new RangeError(`all ${first} slots are in use`);
     this.#chunks.push(Buffer.allocUnsafeSlow(CHUNK_SLOTS * MAX_DATAGRAM_BYTES));
+    for (let slot = first; slot <= last; slot++) this.#views.push(EMPTY);
     for (let slot = last; slot >= first; slot--) this.free(slot);
   }
 }
 
 function offsetOf(slot: number): number {
   return (slot % CHUNK_SLOTS) * MAX_DATAGRAM_BYTES;
-}
-
-function known(value: number | undefined): number | undefined {
-  return value === undefined || Number.isNaN(value) ? undefined : value;
 }

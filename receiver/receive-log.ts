@@ -143,7 +143,7 @@ export class ReceiveLog {
 
     arrival.index = index;
     arrival.discontinuity = false;
-    arrival.timestampTicks = arrival.mediaMs = undefined;
+    arrival.timestampTicks = arrival.mediaMs = Number.NaN;
     if (timestamp !== undefined) this.#time(stamp, ticks, step, arrival);
     if (step > 0) this.#advance(step, timestamp ?? 0, arrivedAt);
     else if (step > -HISTORY) this.#fill(extended & (HISTORY - 1), arrivedAt);

@@ -1,10 +1,10 @@
 /** What every sink of a receiver is told, in order. Implementations live in `sinks/`. */
 
-/** One step of the ordered stream. */
+/** One step of the ordered stream. Valid during the call only, as its payload is: whoever keeps one copies both. */
 export type Released =
   | {
       kind: 'payload';
-      /** What the datagram carried, without its framing. A view, valid during the call. */
+      /** What the datagram carried, without its framing. A view. */
       payload: Buffer;
       /** Counts from the first datagram received of this epoch; never wraps. */
       index: number;

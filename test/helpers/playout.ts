@@ -14,7 +14,7 @@ export function arrivalOf(index: number, arrivedAt: number, mediaMs: number | 'n
     datagram,
     payloadEnd: datagram.length,
     arrivedAt,
-    mediaMs: mediaMs === 'none' ? undefined : mediaMs,
+    mediaMs: mediaMs === 'none' ? Number.NaN : mediaMs,
   };
 }
 
@@ -26,21 +26,22 @@ export type Event =
 
 /** What left: `40:2` datagram 2 at 40 ms, `40:gap 2+3`, `40:end`, `40:end proven`. */
 export function release(policy: Release, events: readonly Event[], until = Infinity): string[] {
-  const stage: Stage<Event, Playout> = {
+  const stage: Stage<Event, string> = {
     push([at, what, mediaMs], now) {
       if (typeof what === 'number') policy.push(arrivalOf(what, at, mediaMs), now);
       else if ('latencyMs' in what) policy.latencyMs = what.latencyMs;
       else policy.end(what.endIndex, at + policy.latencyMs);
     },
-    poll: (now) => policy.poll(now),
+    poll(now) {
+      const output = policy.poll(now);
+      return output && word(output); // at once: the next poll writes into the same object
+    },
     get wakeAt() {
       return policy.wakeAt;
     },
   };
   const timed = events.map((event): Timed<Event> => [event[0], event]);
-  return [...play(stage, timed, until)].map(
-    ([at, output]) => `${Math.round(at * 100) / 100}:${word(output)}`,
-  );
+  return [...play(stage, timed, until)].map(([at, output]) => `${Math.round(at * 100) / 100}:${output}`);
 }
 
 function word(output: Playout): string {
