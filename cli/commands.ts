@@ -10,6 +10,7 @@ const COMMANDS: Readonly<Record<string, Load>> = {
   probe: async () => (await import('./probe.ts')).probe,
   stats: async () => (await import('./stats.ts')).stats,
   demo: async () => (await import('./demo.ts')).demo,
+  doctor: async () => (await import('./doctor.ts')).doctor,
 };
 const ALIASES: Readonly<Record<string, string>> = { view: 'watch' };
 

@@ -2,6 +2,7 @@
 import type { ChosenInterface } from '../transport/udp.ts';
 import { formatEndpoint, formatMediaAddress, type MediaAddress } from '../wire/address.ts';
 import { command, defaulted, flag, single, type Context } from './command.ts';
+import { tellEngine, verboseOption } from './engine.ts';
 import { commandName, installationFile, version } from './installation.ts';
 import type { Output } from './output.ts';
 import { openStream } from './receiving.ts';
@@ -32,6 +33,7 @@ export const demo = command({
       'where to show it; otherwise 127.0.0.1:1316 or the next free port',
     ),
     json: flag('events for programs, a line of JSON each, on standard output'),
+    verbose: verboseOption,
   },
   run: runDemo,
 });
@@ -40,10 +42,12 @@ interface DemoValues {
   to: MediaAddress;
   iface: string | undefined;
   http: { host: string; port: number } | undefined;
+  verbose: boolean;
 }
 
 async function runDemo(values: DemoValues, { output, signal }: Context): Promise<number> {
   const { to, http } = values;
+  await tellEngine(values, output);
   const iface = await chooseCard(to, values.iface);
   await using view = await openViewer(http, output);
   // The receiver first, so that it has the film from its first datagram on.

@@ -2,6 +2,7 @@
 import type { MediaAddress } from '../wire/address.ts';
 import type { Programme, StreamSnapshot } from '../wire/metrics.ts';
 import { command, defaulted, single, type Context } from './command.ts';
+import { tellEngine } from './engine.ts';
 import { formatMs, formatRate, formatShare, plural } from './format.ts';
 import { openStream, receiveOptions, streamAddress, type ReceiveValues } from './receiving.ts';
 import { report } from './report.ts';
@@ -31,6 +32,7 @@ interface ProbeValues extends ReceiveValues {
 }
 
 async function probeStream(values: ProbeValues, { output, signal }: Context): Promise<number> {
+  await tellEngine(values, output);
   const { session, silence } = await openStream(values.url, values);
   output.say(`  ➜ listening to ${session.snapshot().address} for ${values.duration / 1000} s …`);
   await pause(values.duration, signal);

@@ -6,6 +6,7 @@ import type { ChosenInterface } from '../transport/udp.ts';
 import type { MediaAddress } from '../wire/address.ts';
 import { LancastError } from '../wire/errors.ts';
 import { defaulted, flag, repeated, single } from './command.ts';
+import { verboseOption } from './engine.ts';
 import { cname, random } from './identity.ts';
 import { SilenceWatch } from './silence.ts';
 import { address, duration, ipAddress, text } from './values.ts';
@@ -29,14 +30,21 @@ export const receiveOptions = {
     '200ms',
   ),
   json: flag('events for programs, a line of JSON each, on standard output'),
+  verbose: verboseOption,
 };
 
-/** Their values. */
-export interface ReceiveValues {
+/** How a stream is received. */
+export interface StreamOptions {
   /** By name or address, or one that is chosen already. */
   iface: string | ChosenInterface | undefined;
   from: string[];
+  /** Milliseconds. */
   latency: number;
+}
+
+/** The values of these options. */
+export interface ReceiveValues extends StreamOptions {
+  verbose: boolean;
 }
 
 /** A stream being received, and on which card. */
@@ -50,10 +58,10 @@ export interface OpenStream {
 }
 
 /** Joins and starts to receive. Throws `LancastError` E102, E103, E104, E105, E107, E111. */
-export async function openStream(address: MediaAddress, values: ReceiveValues): Promise<OpenStream> {
-  const [{ startReceiver }, { dgramEngine }, { chooseInterface, listInterfaces }] = await Promise.all([
+export async function openStream(address: MediaAddress, values: StreamOptions): Promise<OpenStream> {
+  const [{ startReceiver }, { chooseEngine }, { chooseInterface, listInterfaces }] = await Promise.all([
     import('../receiver/index.ts'),
-    import('../transport/udp-dgram.ts'),
+    import('../transport/engine.ts'),
     import('../transport/interfaces.ts'),
   ]);
   const own = listInterfaces().flatMap((card) =>
@@ -67,7 +75,7 @@ export async function openStream(address: MediaAddress, values: ReceiveValues): 
   const via = typeof iface === 'object' ? iface : await chooseInterface(address.address, iface);
   const session = await startReceiver({
     address,
-    engine: dgramEngine,
+    engine: (await chooseEngine()).engine,
     via,
     sources: values.from,
     latencyMs: values.latency,

@@ -2,6 +2,7 @@
 import type { MediaAddress } from '../wire/address.ts';
 import { LancastError } from '../wire/errors.ts';
 import { command, flag, repeated, single, type Context } from './command.ts';
+import { tellEngine } from './engine.ts';
 import { formatBytes, formatClock, formatRate, plural } from './format.ts';
 import { whatIsMissing } from './missing.ts';
 import type { Output, Progress } from './output.ts';
@@ -48,6 +49,7 @@ export const record = command({
 });
 
 async function recordStreams(values: RecordValues, context: Context): Promise<number> {
+  await tellEngine(values, context.output);
   const [url, ...others] = values.urls;
   if (others.length > 0 || url === undefined) return recordFolder(values, context);
   return recordFile(url, values, context);

@@ -5,6 +5,7 @@ import type { ChosenInterface } from '../transport/udp.ts';
 import { formatMediaAddress, type MediaAddress } from '../wire/address.ts';
 import { destinationsOf } from './channels.ts';
 import { command, defaulted, flag, repeated, single, type Context } from './command.ts';
+import { tellEngine, verboseOption } from './engine.ts';
 import { isFolder } from './folder.ts';
 import { formatClock, formatRate, plural } from './format.ts';
 import { version } from './installation.ts';
@@ -13,7 +14,7 @@ import { report } from './report.ts';
 import { openSender, outcomeOf, type SendValues } from './sending.ts';
 import { figures, noteTeller, sayEnd, sayReceivers } from './sent.ts';
 import { aborted } from './signal.ts';
-import { address, bitrate, quantum, text, ttl } from './values.ts';
+import { address, bitrate, dscp, quantum, text, ttl } from './values.ts';
 
 const BAR_CELLS = 20;
 
@@ -58,13 +59,25 @@ export const send = command({
     asIs: flag('the bytes of any file, unchanged, without looking at them (seq:// unless said otherwise)'),
     name: single('NAME', text, 'what people call it; otherwise the name of the file'),
     broadcast: flag('allow broadcast addresses: everyone on the network gets it, asked or not'),
-    paceQuantum: single('TIME', quantum, 'what is due within this time leaves together: 0, or 0.5ms to 10ms'),
+    paceQuantum: single(
+      'TIME',
+      quantum,
+      'what is due within this time leaves together: 0, or 0.5ms to 10ms; otherwise 5ms, without the native engine 2ms',
+    ),
+    dscp: single(
+      'CLASS',
+      dscp,
+      'priority of the datagrams in the network: a name such as AF41 (video), EF or CS5, or 0 to 63; otherwise none is set',
+    ),
+    kernelPacing: flag("leave the pace to the kernel where the card's queue (fq, etf) keeps it"),
+    verbose: verboseOption,
     json: flag('events for programs, a line of JSON each, on standard output'),
   },
   run: sendSource,
 });
 
 async function sendSource(values: SendValues, context: Context): Promise<number> {
+  await tellEngine(values, context.output);
   if (!(await isFolder(values.source))) return sendOne(values, context);
   return (await import('./send-folder.ts')).sendFolder(values, context);
 }

@@ -31,6 +31,7 @@ export interface SendValues extends Omit<SendOptions, 'addresses'> {
   /** None: a group by the name. */
   to: MediaAddress[];
   name: string | undefined;
+  verbose: boolean;
 }
 
 /** A stream being sent, and from which card. */
@@ -52,12 +53,13 @@ export async function startSending(
 ): Promise<OpenSender> {
   const { addresses, iface, bitrate, paceQuantum } = options;
   try {
-    const [{ startSender }, { dgramEngine }, { chooseInterface }] = await loadSender();
+    const [{ startSender }, { chooseEngine }, { chooseInterface }] = await loadSender();
+    const { engine } = await chooseEngine();
     const via = typeof iface === 'object' ? iface : await chooseInterface(addresses[0]?.address ?? '', iface);
     const session = await startSender({
       source,
       addresses,
-      engine: dgramEngine,
+      engine,
       via,
       ttl: options.ttl,
       broadcast: options.broadcast,
@@ -78,7 +80,7 @@ export async function startSending(
 function loadSender() {
   return Promise.all([
     import('../sender/index.ts'),
-    import('../transport/udp-dgram.ts'),
+    import('../transport/engine.ts'),
     import('../transport/interfaces.ts'),
   ]);
 }

@@ -2,6 +2,7 @@
 import type { MediaAddress } from '../wire/address.ts';
 import type { StreamSnapshot } from '../wire/metrics.ts';
 import { command, defaulted, single, type Context } from './command.ts';
+import { tellEngine } from './engine.ts';
 import { formatMs, formatRate, formatShare } from './format.ts';
 import type { JsonEvent } from './output.ts';
 import { openStream, receiveOptions, streamAddress, type ReceiveValues } from './receiving.ts';
@@ -39,6 +40,7 @@ interface StatsValues extends ReceiveValues {
 }
 
 async function printStats(values: StatsValues, { output, signal }: Context): Promise<number> {
+  await tellEngine(values, output);
   const stream = await openStream(values.url, values);
   const { session, silence } = stream;
   followTroubles(stream, output);

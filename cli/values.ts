@@ -69,6 +69,17 @@ export const ttl: ValueType<number> = {
   },
 };
 
+/** Differentiated services code points, 0 to 63: by number, or by the names of RFC 2474, RFC 2597 and RFC 3246. */
+export const dscp: ValueType<number> = {
+  expected: 'a name such as AF41, EF or CS5, or a whole number from 0 to 63',
+  parse(typed) {
+    const [name, selector, level, drop] = /^(?:cs([0-7])|af([1-4])([1-3])|ef)$/i.exec(typed) ?? [];
+    if (name === undefined) return integer(0, 63).parse(typed);
+    if (selector !== undefined) return 8 * Number(selector);
+    return level === undefined ? 46 : 8 * Number(level) + 2 * Number(drop);
+  },
+};
+
 const ADDRESS_FAULTS: Readonly<Record<AddressFault, string>> = {
   empty: 'it is empty',
   'unknown-scheme': 'only rtp://, udp:// and seq:// are known',

@@ -1,6 +1,7 @@
 /** `lancast watch`: receive streams and show them in the browser. */
 import type { MediaAddress } from '../wire/address.ts';
 import { command, repeated, single, type Context } from './command.ts';
+import { tellEngine } from './engine.ts';
 import { formatRate, plural } from './format.ts';
 import type { Output, Progress } from './output.ts';
 import { openStream, receiveOptions, streamAddress } from './receiving.ts';
@@ -37,6 +38,7 @@ interface WatchValues extends ReceiveValues {
 }
 
 async function watchStreams(values: WatchValues, { output, signal }: Context): Promise<number> {
+  await tellEngine(values, output);
   await using view = await openViewer(values.http, output);
   const streams: OpenStream[] = [];
   try {

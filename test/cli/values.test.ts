@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   address,
   bitrate,
+  dscp,
   duration,
   httpAddress,
   integer,
@@ -41,6 +42,14 @@ const accepted: [name: string, type: ValueType<unknown>, typed: string, value: u
   ['no quantum', quantum, '0', 0],
   ['no quantum with a unit', quantum, '0ms', 0],
   ['a quantum', quantum, '5ms', 5],
+  ['a class by its number', dscp, '63', 63],
+  ['no class', dscp, '0', 0],
+  ['the class of video', dscp, 'AF41', 34],
+  ['the lowest assured class', dscp, 'af11', 10],
+  ['the highest assured class', dscp, 'AF43', 38],
+  ['the class of voice', dscp, 'ef', 46],
+  ['a class selector', dscp, 'CS5', 40],
+  ['the default class selector', dscp, 'cs0', 0],
   ['a text', text, 'Lobby', 'Lobby'],
 ];
 const refused: [name: string, type: ValueType<unknown>, typed: string][] = [
@@ -63,6 +72,11 @@ const refused: [name: string, type: ValueType<unknown>, typed: string][] = [
   ['an HTTP port above 65535', httpAddress, '127.0.0.1:65536'],
   ['a quantum below 0.5 ms', quantum, '0.4ms'],
   ['a quantum above 10 ms', quantum, '11ms'],
+  ['a class above 63', dscp, '64'],
+  ['an assured class of no drop precedence', dscp, 'AF44'],
+  ['an assured class that is none', dscp, 'AF51'],
+  ['a class selector above 7', dscp, 'CS8'],
+  ['a class with more behind it', dscp, 'EF1'],
   ['an empty text', text, ''],
 ];
 const thrown: [name: string, type: ValueType<unknown>, typed: string, code: string][] = [
