@@ -25,6 +25,7 @@ export function addDeparting(queue: Departing): void {
 /** Stops to drive `queue`. */
 export function removeDeparting(queue: Departing): void {
   queues.delete(queue);
+  if (queues.size === 0) arm(Infinity, 0); // the process may end
 }
 
 /** Tells the timer that a queue wants to be driven at `wakeAt`, which may be sooner than what it had said before. */

@@ -9,21 +9,27 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Free blocks that are kept: 4 MiB. */
-#define MOST_SPARE 64
+/* Free blocks that are kept: 1 MiB, and half as many as are in use, since they come and go in runs. */
+#define SPARE_BLOCKS 16
 
 static pthread_mutex_t spare_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct block *spare;
 static unsigned spare_count;
 atomic_uint blocks_in_use;
 
-static struct block *block_new(void) {
-  pthread_mutex_lock(&spare_lock);
+/* Under the lock. */
+static struct block *take_spare(void) {
   struct block *block = spare;
   if (block) {
     spare = block->next;
     spare_count--;
   }
+  return block;
+}
+
+static struct block *block_new(void) {
+  pthread_mutex_lock(&spare_lock);
+  struct block *block = take_spare();
   pthread_mutex_unlock(&spare_lock);
   if (!block) block = malloc(sizeof *block);
   if (!block) return NULL;
@@ -35,16 +41,13 @@ static struct block *block_new(void) {
 }
 
 static void block_free(struct block *block) {
-  blocks_in_use--;
+  const unsigned keep = SPARE_BLOCKS + --blocks_in_use / 2;
   pthread_mutex_lock(&spare_lock);
-  const bool keep = spare_count < MOST_SPARE;
-  if (keep) {
-    block->next = spare;
-    spare = block;
-    spare_count++;
-  }
+  block->next = spare;
+  spare = block;
+  spare_count++;
+  while (spare_count > keep) free(take_spare());
   pthread_mutex_unlock(&spare_lock);
-  if (!keep) free(block);
 }
 
 const struct entry *entry_at(struct cursor *at) {

@@ -1,12 +1,9 @@
 /* The one thread that sends: it sleeps until the next quantum of any queue and drives all that are due. */
 #include "departure.h"
+#include "urgency.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <linux/futex.h>
 #include <math.h>
-#include <sched.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -45,22 +42,8 @@ static double drive(struct departure_queue *queue) {
   return entry ? fmin(again, schedule_wake_at(&queue->schedule, entry->due_at)) : again;
 }
 
-/* Asks for exact timers and for being run at once; each where it is allowed. */
-static void prefer_promptness(void) {
-  struct {
-    uint32_t size, policy;
-    uint64_t flags;
-    int32_t nice;
-    uint32_t priority;
-    uint64_t runtime, deadline, period;
-  } slice = {.size = sizeof slice, .runtime = 100000}; /* ns that are enough: a short slice comes first, Linux 6.12 */
-  const struct sched_param first = {.sched_priority = 1};
-  prctl(PR_SET_TIMERSLACK, 1);
-  if (pthread_setschedparam(pthread_self(), SCHED_FIFO, &first) != 0) syscall(SYS_sched_setattr, 0, &slice, 0);
-}
-
 static void *run(void *unused) {
-  prefer_promptness();
+  run_promptly();
   for (;;) {
     const unsigned heard = bell;
     double wake_at = INFINITY;
