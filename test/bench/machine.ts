@@ -22,7 +22,8 @@ export interface Machine {
   recordings: string;
   /** Runnable programs over the last minute, before anything was measured. */
   loadBefore: number;
-  peers: Record<string, string>;
+  /** Their versions; `null` for one that is not installed. */
+  peers: Record<string, string | null>;
 }
 
 /** Its bit among the capabilities of Linux. */
@@ -65,7 +66,7 @@ export function machineLines(machine: Machine): [what: string, value: string][] 
     [
       'peers',
       Object.entries(machine.peers)
-        .map(([name, version]) => `${name} ${version}`)
+        .map(([name, version]) => (version === null ? `${name} is not installed` : `${name} ${version}`))
         .join(', '),
     ],
   ];

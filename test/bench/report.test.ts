@@ -16,7 +16,7 @@ const machine: Machine = {
   receiveBufferMostBytes: 4_194_304,
   recordings: 'memory',
   loadBefore: 0.05,
-  peers: { multicat: '2.3-1', ffmpeg: '5.1' },
+  peers: { multicat: '2.3-1', udpxy: null },
 };
 const report: Report = {
   machine,
@@ -53,7 +53,7 @@ it('makes a page with the machine, the rows and the tables', () => {
   const lines = toMarkdown(report).split('\n');
   expect(lines).toContain('| processor | A processor, 2 cores |');
   expect(lines).toContain('| receive buffer | 208 KiB by default, 4096 KiB at most |');
-  expect(lines).toContain('| peers | multicat 2.3-1, ffmpeg 5.1 |');
+  expect(lines).toContain('| peers | multicat 2.3-1, udpxy is not installed |');
   expect(lines).toContain('## Send');
   expect(lines).toContain('| cost | 1 % | multicat 4 % | 0.25 | ratio ≤ 0.35 | met |');
   expect(lines).toContain('| start | 300 ms |  |  | ≤ 250 ms | short of the goal: 300 ms, goal ≤ 250 ms |');

@@ -27,7 +27,7 @@ import { buildCapture } from './capture.ts';
 import { Films } from './films.ts';
 import { GROUPS, type Group } from './groups.ts';
 import { describeMachine } from './machine.ts';
-import { compile, installedPeers, isInstalled } from './programs.ts';
+import { PEER_NAMES, compile, installedPeers, isInstalled } from './programs.ts';
 import { formatReport, toJson, toMarkdown, type Report, type Section } from './report.ts';
 
 const INSIDE = 'LANCAST_BENCH_INSIDE_NAMESPACE';
@@ -94,7 +94,7 @@ async function inside(): Promise<number> {
         ...machine,
         engine: `${engine.kind}: ${reason}`,
         recordings: memory === undefined ? tmpdir() : 'memory (tmpfs), so that no disk is measured',
-        peers: Object.fromEntries(peers),
+        peers: Object.fromEntries(PEER_NAMES.map((name) => [name, peers.get(name) ?? null])),
       },
       sections: await measure(bench),
     };
