@@ -8,7 +8,7 @@
  *
  *   datagrams, bytes, seconds
  *   first     when the first one came, seconds since 1970
- *   ttl       of the last one
+ *   ttl, tos  of the last one
  *   burst     most datagrams in a row that came less than 20 us apart
  *   missing   RTP sequence numbers that were left out between the first and the last; absent without RTP
  *   line*Us   how far each datagram came from the straight line through all of them: percentiles of the amount.
@@ -38,7 +38,7 @@ struct arrival {
 
 static struct arrival arrivals[MOST];
 static size_t count;
-static int ttl = -1;
+static int ttl = -1, tos = -1;
 
 static int64_t monotonic_ns(void) {
   struct timespec now;
@@ -64,6 +64,7 @@ static int open_socket(const char *group, const char *port, const char *interfac
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
   setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof one);
   setsockopt(fd, IPPROTO_IP, IP_RECVTTL, &one, sizeof one);
+  setsockopt(fd, IPPROTO_IP, IP_RECVTOS, &one, sizeof one);
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   if (bind(fd, (struct sockaddr *)&address, sizeof address)) fail("bind");
   if (setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &join, sizeof join)) fail("join");
@@ -96,19 +97,21 @@ static void note(struct arrival *arrival, const uint8_t *data, int length) {
   }
 }
 
-/* The kernel's time stamp; notes the TTL on the way. */
+/* The kernel's time stamp; notes TTL and type of service on the way. */
 static int64_t stamp_of(struct msghdr *message) {
   struct timespec stamp = {0, 0};
   for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part; part = CMSG_NXTHDR(message, part)) {
     if (part->cmsg_level == SOL_SOCKET) memcpy(&stamp, CMSG_DATA(part), sizeof stamp);
-    if (part->cmsg_level == IPPROTO_IP) memcpy(&ttl, CMSG_DATA(part), sizeof ttl);
+    if (part->cmsg_level != IPPROTO_IP) continue;
+    if (part->cmsg_type == IP_TTL) memcpy(&ttl, CMSG_DATA(part), sizeof ttl);
+    if (part->cmsg_type == IP_TOS) tos = *CMSG_DATA(part);
   }
   return stamp.tv_sec * 1000000000ll + stamp.tv_nsec;
 }
 
 static void receive(int fd, double seconds, double idle_ms, size_t most) {
   static uint8_t data[BATCH][ROOM];
-  static uint8_t control[BATCH][64];
+  static uint8_t control[BATCH][128];
   static struct mmsghdr messages[BATCH];
   static struct iovec parts[BATCH];
   int64_t end = monotonic_ns() + (int64_t)(seconds * 1e9), last = 0;
@@ -173,7 +176,7 @@ static void report(void) {
   }
   double seconds = count ? (arrivals[count - 1].at - arrivals[0].at) / 1e9 : 0;
   printf("{\"datagrams\":%zu,\"bytes\":%lld,\"seconds\":%.3f,\"burst\":%zu", count, (long long)bytes, seconds, burst);
-  if (count) printf(",\"first\":%.6f,\"ttl\":%d", arrivals[0].at / 1e9, ttl);
+  if (count) printf(",\"first\":%.6f,\"ttl\":%d,\"tos\":%d", arrivals[0].at / 1e9, ttl, tos);
   if (missing() >= 0) printf(",\"missing\":%lld", missing());
 
   for (size_t i = 0; i < count; i++) x[i] = (double)i, y[i] = (arrivals[i].at - arrivals[0].at) / 1e3;

@@ -14,6 +14,8 @@ export interface Captured {
   /** Seconds since 1970. */
   first?: number;
   ttl?: number;
+  /** Type of service: six bits of DSCP, two of ECN. */
+  tos?: number;
   /** Error against the straight line through all datagrams. */
   line50Us?: number;
   line99Us?: number;
