@@ -43,18 +43,27 @@ struct spec {
 };
 
 socklen_t parse_endpoint(int family, const char *address, uint16_t port, struct sockaddr_storage *to) {
-  struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
-  char service[8];
-  struct addrinfo *found = NULL;
-  snprintf(service, sizeof service, "%u", port);
-  if (getaddrinfo(address, service, &hints, &found) != 0) {
-    errno = EINVAL;
-    return 0;
+  struct sockaddr_in *four = (struct sockaddr_in *)to;
+  struct sockaddr_in6 *six = (struct sockaddr_in6 *)to;
+  char host[ADDRESS_CHARS];
+  snprintf(host, sizeof host, "%s", address);
+  /* getaddrinfo knows zones of link-local addresses only, and all groups of IPv6 may need one. */
+  char *zone = strchr(host, '%');
+  if (zone) *zone++ = 0;
+  memset(to, 0, sizeof *to);
+  if (family != AF_INET6 && !zone && inet_pton(AF_INET, host, &four->sin_addr) == 1) {
+    four->sin_family = AF_INET;
+    four->sin_port = htons(port);
+    return sizeof *four;
   }
-  const socklen_t length = found->ai_addrlen;
-  memcpy(to, found->ai_addr, length);
-  freeaddrinfo(found);
-  return length;
+  if (family != AF_INET && inet_pton(AF_INET6, host, &six->sin6_addr) == 1) {
+    six->sin6_family = AF_INET6;
+    six->sin6_port = htons(port);
+    if (zone) six->sin6_scope_id = if_nametoindex(zone);
+    return sizeof *six;
+  }
+  errno = EINVAL;
+  return 0;
 }
 
 static bool property(napi_env env, napi_value object, const char *name, napi_value *value) {
