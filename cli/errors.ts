@@ -250,7 +250,7 @@ const TABLE: Readonly<Record<ErrorCode, Row>> = {
     8,
     (facts) => [
       `The disk is full: ${facts('path', 'the recording')} cannot grow.`,
-      facts('reason', 'no space is left'),
+      diskReason(facts('reason', 'ENOSPC')),
       'free some space; what is written so far is safe up to its last whole packet',
     ],
   ],
@@ -274,7 +274,7 @@ const TABLE: Readonly<Record<ErrorCode, Row>> = {
     8,
     (facts) => [
       `Writing "${facts('path', 'the recording')}" failed.`,
-      facts('reason', 'the disk reported an error'),
+      diskReason(facts('reason', 'EIO')),
       'check the disk; what is written so far is kept',
     ],
   ],
@@ -350,6 +350,10 @@ function diskReason(reason: string): string {
     EACCES: 'its permissions do not allow it',
     EPERM: 'the system does not allow it',
     ETXTBSY: 'it is a program that is running',
+    ENOSPC: 'no space is left',
+    EDQUOT: 'your share of the disk is used up',
+    EFBIG: 'this file system takes no file that large',
+    EIO: 'the disk reported an error',
   };
   return words[reason] ?? (reason === '' ? 'its permissions do not allow it' : reason);
 }
