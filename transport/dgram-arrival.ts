@@ -77,6 +77,7 @@ class DgramArrival implements ArrivalQueue {
   }
 
   #take(data: Buffer, from: RemoteInfo): void {
+    if (this.#closed) return;
     // The kernel filters on the card that was joined, but lets others' joins on other cards through.
     if (this.#sources && !this.#sources.has(from.address.split('%', 1)[0] ?? '')) return;
     const now = monotonicNow();

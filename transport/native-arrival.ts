@@ -101,9 +101,10 @@ class NativeArrival implements ArrivalQueue, Taker {
   }
 
   async #shut(): Promise<void> {
-    await this.#rejoiner.close();
+    const stopped = this.#rejoiner.close();
     this.#drops.close();
     this.#handover.close(this.#socket);
+    await stopped;
   }
 
   async #reopen(via: ChosenInterface): Promise<void> {

@@ -10,9 +10,9 @@ import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { monotonicNow } from '../../transport/clock.ts';
 import { chooseInterface } from '../../transport/interfaces.ts';
-import { dgramEngine } from '../../transport/udp-dgram.ts';
-import type { ArrivalOptions, ArrivalQueue, DepartureQueue } from '../../transport/udp.ts';
+import type { ArrivalOptions, ArrivalQueue, DepartureQueue, UdpEngine } from '../../transport/udp.ts';
 import { pause, until } from './engine-fixture.ts';
+import { ENGINES } from './engines.ts';
 
 const INSIDE = 'LANCAST_TEST_INSIDE_NAMESPACE';
 const PORT = 5004;
@@ -118,28 +118,6 @@ function inside(): void {
     return lines;
   }
 
-  async function listen(group: string, more: Partial<ArrivalOptions> = {}) {
-    const via = await chooseInterface(group, 'near0');
-    const from: string[] = [];
-    const options = { address: { address: group, port: PORT }, via, ...more };
-    const queue: ArrivalQueue = await dgramEngine.openArrival(options, (_data, _at, { address }) => {
-      from.push(address);
-    });
-    opened.push(queue);
-    return { queue, from };
-  }
-
-  async function depart(group: string): Promise<DepartureQueue> {
-    const via = await chooseInterface(group, 'near0');
-    const queue = await dgramEngine.openDeparture({
-      destinations: [{ address: group, port: PORT }],
-      via,
-      ttl: 1,
-    });
-    opened.push(queue);
-    return queue;
-  }
-
   it('refuses to choose a card when none is up, and takes the one that is', async () => {
     for (const group of ['239.255.1.1', 'ff15::1']) {
       await expect(chooseInterface(group)).rejects.toMatchObject({
@@ -156,106 +134,137 @@ function inside(): void {
     expect((await chooseInterface('239.255.1.1')).reason).toBe('the route to 239.255.1.1');
   });
 
-  it('says that there is no route rather than sending into nothing', async () => {
-    await plug();
-    const via = await chooseInterface('10.9.0.2', 'near0');
-    const destinations = [{ address: '10.77.0.1', port: PORT }];
-    const refused = dgramEngine.openDeparture({ destinations, via, ttl: 1 });
-    await expect(refused).rejects.toMatchObject({ code: 'E103', details: { destination: '10.77.0.1' } });
-    const onLoopback = { destinations: [{ address: 'ff15::1', port: PORT }], ttl: 1 };
-    const lo = await chooseInterface('ff15::1', 'lo');
-    await expect(dgramEngine.openDeparture({ ...onLoopback, via: lo })).rejects.toMatchObject({
-      code: 'E103',
-    });
-  });
+  for (const engine of ENGINES) describe(`by the ${engine.kind} engine`, () => over(engine));
 
-  for (const [group, source] of [
-    ['239.255.9.1', '10.9.0.2'],
-    ['ff15::9', 'fd09::2'],
-  ] as const) {
-    it(`hears ${group} from another machine`, async () => {
-      await plug();
-      const { from } = await listen(group);
-      there(FAR_SENDER, group);
-      await until(() => from.length > 3);
-      expect(new Set(from)).toEqual(new Set([source]));
+  function over(engine: UdpEngine): void {
+    // What went before has left the card without its IPv6 address.
+    beforeAll(() => {
+      if (plugged) unplug();
     });
-  }
 
-  for (const [group, source, stranger] of [
-    ['232.255.9.1', '10.9.0.2', '10.9.0.3'],
-    ['ff35::9', 'fd09::2', 'fd09::3'],
-  ] as const) {
-    it(`joins ${group} for one source`, async () => {
+    async function listen(group: string, more: Partial<ArrivalOptions> = {}) {
+      const via = await chooseInterface(group, 'near0');
+      const from: string[] = [];
+      const options = { address: { address: group, port: PORT }, via, ...more };
+      const queue: ArrivalQueue = await engine.openArrival(options, (_data, _at, { address }) => {
+        from.push(address);
+      });
+      opened.push(queue);
+      return { queue, from };
+    }
+
+    async function depart(group: string): Promise<DepartureQueue> {
+      const via = await chooseInterface(group, 'near0');
+      const queue = await engine.openDeparture({
+        destinations: [{ address: group, port: PORT }],
+        via,
+        ttl: 1,
+      });
+      opened.push(queue);
+      return queue;
+    }
+
+    it('says that there is no route rather than sending into nothing', async () => {
       await plug();
-      const right = await listen(group, { sources: [source] });
-      const wrong = await listen(group, { sources: [stranger] });
-      there(FAR_SENDER, group);
-      await until(() => right.from.length > 3);
-      expect(wrong.from).toEqual([]);
+      const via = await chooseInterface('10.9.0.2', 'near0');
+      const destinations = [{ address: '10.77.0.1', port: PORT }];
+      const refused = engine.openDeparture({ destinations, via, ttl: 1 });
+      await expect(refused).rejects.toMatchObject({ code: 'E103', details: { destination: '10.77.0.1' } });
+      const onLoopback = { destinations: [{ address: 'ff15::1', port: PORT }], ttl: 1 };
+      const lo = await chooseInterface('ff15::1', 'lo');
+      await expect(engine.openDeparture({ ...onLoopback, via: lo })).rejects.toMatchObject({
+        code: 'E103',
+      });
     });
-  }
 
-  for (const [group, source] of [
-    ['239.255.9.2', '10.9.0.1'],
-    ['ff15::2', 'fd09::1'],
-    ['ff12::2', 'fe80::'],
-  ] as const) {
-    it(`sends to ${group} by the card that was chosen`, async () => {
-      await plug();
-      const lines = await listenThere(group);
-      const queue = await depart(group);
-      for (let index = 0; index < 5; index++) queue.push(Buffer.from(`number-${index}`), monotonicNow());
-      await until(() => lines.length > 5);
-      expect(lines.slice(1).map((line) => line.split(' ')[0])).toEqual(
-        [0, 1, 2, 3, 4].map((n) => `number-${n}`),
-      );
-      expect(lines[1]).toContain(` ${source}`);
-    });
-  }
-
-  for (const [group, listening] of [
-    ['239.255.9.3', '239.255.9.4'],
-    ['ff15::3', 'ff15::4'],
-    ['ff12::3', 'ff12::4'],
-  ] as const) {
-    it(`goes on when the card was deleted and made anew: ${group}`, async () => {
-      await plug();
-      const { queue, from } = await listen(listening);
-      there(FAR_SENDER, listening);
-      let lines = await listenThere(group);
-      const out = await depart(group);
-      const sending = setInterval(() => out.push(Buffer.from('x'), monotonicNow()), 20);
-      try {
-        await until(() => from.length > 3 && lines.length > 3);
-        unplug();
-        children.splice(0).forEach((child) => child.kill());
-        await pause(1200);
-        const before = from.length;
+    for (const [group, source] of [
+      ['239.255.9.1', '10.9.0.2'],
+      ['ff15::9', 'fd09::2'],
+    ] as const) {
+      it(`hears ${group} from another machine`, async () => {
         await plug();
+        const { from } = await listen(group);
+        there(FAR_SENDER, group);
+        await until(() => from.length > 3);
+        expect(new Set(from)).toEqual(new Set([source]));
+      });
+    }
+
+    for (const [group, source, stranger] of [
+      ['232.255.9.1', '10.9.0.2', '10.9.0.3'],
+      ['ff35::9', 'fd09::2', 'fd09::3'],
+    ] as const) {
+      it(`joins ${group} for one source`, async () => {
+        await plug();
+        const right = await listen(group, { sources: [source] });
+        const wrong = await listen(group, { sources: [stranger] });
+        there(FAR_SENDER, group);
+        await until(() => right.from.length > 3);
+        expect(wrong.from).toEqual([]);
+      });
+    }
+
+    for (const [group, source] of [
+      ['239.255.9.2', '10.9.0.1'],
+      ['ff15::2', 'fd09::1'],
+      ['ff12::2', 'fe80::'],
+    ] as const) {
+      it(`sends to ${group} by the card that was chosen`, async () => {
+        await plug();
+        const lines = await listenThere(group);
+        const queue = await depart(group);
+        for (let index = 0; index < 5; index++) queue.push(Buffer.from(`number-${index}`), monotonicNow());
+        await until(() => lines.length > 5);
+        expect(lines.slice(1).map((line) => line.split(' ')[0])).toEqual(
+          [0, 1, 2, 3, 4].map((n) => `number-${n}`),
+        );
+        expect(lines[1]).toContain(` ${source}`);
+      });
+    }
+
+    for (const [group, listening] of [
+      ['239.255.9.3', '239.255.9.4'],
+      ['ff15::3', 'ff15::4'],
+      ['ff12::3', 'ff12::4'],
+    ] as const) {
+      it(`goes on when the card was deleted and made anew: ${group}`, async () => {
+        await plug();
+        const { queue, from } = await listen(listening);
         there(FAR_SENDER, listening);
-        lines = await listenThere(group);
-        await until(() => from.length > before + 3 && lines.length > 3);
-      } finally {
-        clearInterval(sending);
-      }
-      expect(queue.stats.rejoined).toBe(1);
-      expect(out.stats.failed).toBeGreaterThan(0);
+        let lines = await listenThere(group);
+        const out = await depart(group);
+        const sending = setInterval(() => out.push(Buffer.from('x'), monotonicNow()), 20);
+        try {
+          await until(() => from.length > 3 && lines.length > 3);
+          unplug();
+          children.splice(0).forEach((child) => child.kill());
+          await pause(1200);
+          const before = from.length;
+          await plug();
+          there(FAR_SENDER, listening);
+          lines = await listenThere(group);
+          await until(() => from.length > before + 3 && lines.length > 3);
+        } finally {
+          clearInterval(sending);
+        }
+        expect(queue.stats.rejoined).toBe(1);
+        expect(out.stats.failed).toBeGreaterThan(0);
+      });
+    }
+
+    it('needs no new join when the card was only down', async () => {
+      await plug();
+      const { queue, from } = await listen('239.255.9.5');
+      there(FAR_SENDER, '239.255.9.5');
+      await until(() => from.length > 3);
+      sh('ip link set near0 down');
+      await pause(1200);
+      const before = from.length;
+      sh('ip link set near0 up');
+      await until(() => from.length > before + 3);
+      expect(queue.stats.rejoined).toBe(0);
     });
   }
-
-  it('needs no new join when the card was only down', async () => {
-    await plug();
-    const { queue, from } = await listen('239.255.9.5');
-    there(FAR_SENDER, '239.255.9.5');
-    await until(() => from.length > 3);
-    sh('ip link set near0 down');
-    await pause(1200);
-    const before = from.length;
-    sh('ip link set near0 up');
-    await until(() => from.length > before + 3);
-    expect(queue.stats.rejoined).toBe(0);
-  });
 }
 
 function sh(command: string): void {
