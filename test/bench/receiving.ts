@@ -124,9 +124,9 @@ export function wholeRow(
   { streams, peer }: { streams: number; peer: string },
 ): Row {
   const lost = runs.reduce((sum, run) => sum + (run.lost ?? Number.NaN), 0);
-  const words = `${wholeWords(runs, streams)}, ${Number.isNaN(lost) ? 'lost not told' : `${lost} datagrams lost`}`;
+  const judged = `${wholeWords(runs, streams)}, ${Number.isNaN(lost) ? 'loss not told' : `${lost} datagrams lost`}`;
   const whole = runs.length > 0 && runs.every((run) => run.whole === streams);
-  return { work, lancast: words, peer, goal: 'all files whole, 0 lost', met: whole && lost === 0 };
+  return { work, lancast: judged, peer, goal: 'all whole, 0 lost', met: whole && lost === 0 };
 }
 
 function wholeWords(runs: readonly Recorded[], streams: number): string {
