@@ -149,11 +149,18 @@ const TABLE: Readonly<Record<ErrorCode, Row>> = {
   ],
   E114: [
     0,
-    (facts) => [
-      `The receive buffer of this PC is too small: ${facts('drops', 'some')} datagrams were dropped.`,
-      'the system limits it, and a burst did not fit',
-      'sudo sysctl -w net.core.rmem_max=33554432',
-    ],
+    (facts) =>
+      facts('overruns') === ''
+        ? [
+            `The receive buffer of this PC is too small: ${facts('drops', 'some')} datagrams were dropped.`,
+            'the system limits it, and a burst did not fit',
+            'sudo sysctl -w net.core.rmem_max=33554432',
+          ]
+        : [
+            `This PC was too busy: ${facts('drops', 'some')} datagrams were dropped before lancast could take them.`,
+            `the memory for what arrives was full (${facts('overruns')} ×)`,
+            'give this PC less to do; a larger buffer helps over short stalls: sudo sysctl -w net.core.rmem_max=33554432',
+          ],
   ],
   E115: [
     4,

@@ -4,6 +4,7 @@ import type { Programme, StreamSnapshot } from '../wire/metrics.ts';
 import { command, defaulted, single, type Context } from './command.ts';
 import { tellEngine } from './engine.ts';
 import { formatMs, formatRate, formatShare, plural } from './format.ts';
+import { ownLoss } from './missing.ts';
 import { openStream, receiveOptions, streamAddress, type ReceiveValues } from './receiving.ts';
 import { report } from './report.ts';
 import { pause } from './signal.ts';
@@ -62,6 +63,8 @@ export function problemsOf(snapshot: StreamSnapshot): string[] {
     [refused, 'datagrams of no known kind'],
   ];
   const problems = counted.filter(([count]) => count > 0).map(([count, words]) => `${words}: ${count}`);
+  const own = ownLoss(snapshot);
+  if (own) problems.push(own.words);
   if (snapshot.secondSender !== undefined)
     problems.push(`a second sender on the same group: ${snapshot.secondSender}`);
   return problems;
@@ -84,6 +87,9 @@ export function reportOf(snapshot: StreamSnapshot, problems: readonly string[]):
       `${plural(total, 'datagram')}, ${lost} lost (${formatShare(lost, total)}), ${recovered} recovered`,
     ],
     ['disorder', `${snapshot.reordered} reordered, ${snapshot.duplicate} duplicate, ${snapshot.late} late`],
+    ...(snapshot.kernelDrops === undefined
+      ? []
+      : [['own loss', ownLoss(snapshot)?.words ?? 'none'] as const]),
     ...snapshot.programmes.map((each) => ['programme', programmeText(each)] as const),
     ['health', problems.length === 0 ? '✓ well' : `✗ ${problems.join('; ')}`],
   ];

@@ -74,6 +74,10 @@ export interface StatsRow {
   duplicate: number;
   reordered: number;
   continuityErrors: number;
+  /** What this PC itself dropped; `undefined` when the system does not tell. */
+  kernelDrops: number | undefined;
+  /** How often it was too busy; `undefined` when the engine does not tell. */
+  overruns: number | undefined;
   jitterMs: number | undefined;
   bufferMs: number;
 }
@@ -96,9 +100,15 @@ export function rowOf(
     duplicate: after.duplicate - before.duplicate,
     reordered: after.reordered - before.reordered,
     continuityErrors: after.continuityErrors - before.continuityErrors,
+    kernelDrops: difference(before.kernelDrops, after.kernelDrops),
+    overruns: difference(before.overruns, after.overruns),
     jitterMs: after.jitterMs,
     bufferMs: after.bufferMs,
   };
+}
+
+function difference(before: number | undefined, after: number | undefined): number | undefined {
+  return after === undefined ? undefined : after - (before ?? 0);
 }
 
 /** How it is doing, in a word: `good`, `fair` (below 1 % missing), `bad`, `silent`. */
@@ -118,7 +128,7 @@ function wordsOf(row: StatsRow): string[] {
     String(row.recovered),
     String(row.late),
     formatMs(row.bufferMs),
-    healthOf(row),
+    row.kernelDrops ? `${healthOf(row)}, ${row.kernelDrops} dropped by this PC` : healthOf(row),
   ];
 }
 

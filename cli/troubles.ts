@@ -11,7 +11,10 @@ const WONDER_AFTER_MS = 5000;
 
 /** What is known of a stream that may be in trouble. */
 export interface Condition {
-  snapshot: Pick<StreamSnapshot, 'packets' | 'state' | 'silentMs' | 'secondSender' | 'kernelDrops'>;
+  snapshot: Pick<
+    StreamSnapshot,
+    'packets' | 'state' | 'silentMs' | 'secondSender' | 'kernelDrops' | 'overruns'
+  >;
   /** Milliseconds since the stream was opened. */
   openMs: number;
 }
@@ -21,7 +24,7 @@ export type Trouble = { name: 'silence'; silentMs: number } | { name: string; er
 
 /** The troubles of this moment. */
 export function troublesOf({ snapshot, openMs }: Condition): Trouble[] {
-  const { state, secondSender, kernelDrops = 0 } = snapshot;
+  const { state, secondSender, kernelDrops = 0, overruns = 0 } = snapshot;
   const found: Trouble[] = [];
   const silentMs = snapshot.silentMs ?? openMs;
   if (state !== 'ended' && silentMs >= WONDER_AFTER_MS) found.push({ name: 'silence', silentMs });
@@ -30,8 +33,9 @@ export function troublesOf({ snapshot, openMs }: Condition): Trouble[] {
     found.push({ name: `second sender ${secondSender}`, error });
   }
   if (kernelDrops > 0) {
-    const error = new LancastError('E114', 'the receive buffer overflowed', { drops: kernelDrops });
-    found.push({ name: 'drops', error });
+    const details = { drops: kernelDrops, ...(overruns > 0 && { overruns }) };
+    const error = new LancastError('E114', 'the receive buffer overflowed', details);
+    found.push({ name: overruns > 0 ? 'too busy' : 'drops', error });
   }
   return found;
 }

@@ -17,6 +17,12 @@ const cases: [name: string, stream: Partial<RecordedStream>, sentences: RegExp[]
     { snapshot: snapshotOf({ kernelDrops: 3, unrecovered: 3 }) },
     [/^3 datagrams lost/, /^3 datagrams dropped by this PC's own receive buffer: sudo sysctl/],
   ],
+  [
+    'what was dropped while this PC was too busy',
+    { snapshot: snapshotOf({ kernelDrops: 3, overruns: 1, unrecovered: 3 }) },
+    [/^3 datagrams lost/, /^3 datagrams dropped because this PC was too busy \(1 time\): give it less/],
+  ],
+  ['nothing of a busy time that cost nothing', { snapshot: snapshotOf({ kernelDrops: 0, overruns: 2 }) }, []],
   ['a late start', { snapshot: snapshotOf({ missingBefore: 200 }) }, [/began late: 200 datagrams/]],
   [
     'what the disk refused',

@@ -16,6 +16,13 @@ const problems: [name: string, changes: Partial<StreamSnapshot>, words: string[]
   ['a missing PID', { pidErrors: 1 }, ['PID errors (1.6): 1']],
   ['a bad clock', { pcrErrors: 1 }, ['PCR errors (2.3): 1']],
   ['garbage', { refused: { 'too-short': 2, 'not-ts': 1 } }, ['datagrams of no known kind: 3']],
+  ['drops of the own buffer', { kernelDrops: 3 }, ["3 datagrams dropped by this PC's own receive buffer"]],
+  [
+    'drops while the PC was too busy',
+    { kernelDrops: 3, overruns: 2 },
+    ['3 datagrams dropped because this PC was too busy (2 times)'],
+  ],
+  ['a busy time that cost nothing', { kernelDrops: 0, overruns: 2 }, []],
   [
     'a second sender',
     { secondSender: '10.0.0.7:5004' },
@@ -37,6 +44,13 @@ describe('probe', () => {
     expect(text).toMatch(/4 lost \(0\.40 %\), 4 recovered/);
     expect(text).toMatch(/health {6}✓ well/);
   });
+  it('reports what this PC itself dropped, where it is known', () => {
+    expect(reportOf(snapshotOf(), [])).not.toContain('own loss');
+    expect(reportOf(snapshotOf({ kernelDrops: 0 }), [])).toMatch(/own loss {4}none/);
+    expect(reportOf(snapshotOf({ kernelDrops: 3 }), [])).toMatch(
+      /own loss {4}3 datagrams dropped by this PC/,
+    );
+  });
   it('does not make up what is not known', () => {
     const { jitterMs: _, source: __, framing: ___, ...unknown } = snapshotOf({ programmes: [] });
     const text = reportOf(unknown, ['datagrams lost: 3']);
@@ -57,6 +71,15 @@ describe('stats', () => {
       lost: 4,
       unrecovered: 1,
       continuityErrors: 0,
+    });
+  });
+
+  it('counts what this PC itself dropped, where that is known', () => {
+    const after = snapshotOf({ kernelDrops: 5, overruns: 1 });
+    expect(rowOf(snapshotOf({ kernelDrops: 2 }), after, step)).toMatchObject({ kernelDrops: 3, overruns: 1 });
+    expect(rowOf(snapshotOf(), snapshotOf(), step)).toMatchObject({
+      kernelDrops: undefined,
+      overruns: undefined,
     });
   });
 

@@ -31,6 +31,12 @@ const cases: [name: string, condition: Partial<Condition>, troubles: object[]][]
     { snapshot: { ...well, kernelDrops: 3 } },
     [{ name: 'drops', error: { code: 'E114', details: { drops: 3 } } }],
   ],
+  [
+    'drops while this PC was too busy',
+    { snapshot: { ...well, kernelDrops: 3, overruns: 2 } },
+    [{ name: 'too busy', error: { code: 'E114', details: { drops: 3, overruns: 2 } } }],
+  ],
+  ['no trouble where being busy cost nothing', { snapshot: { ...well, kernelDrops: 0, overruns: 2 } }, []],
   ['no drops where there are none', { snapshot: { ...well, kernelDrops: 0 } }, []],
 ];
 
