@@ -1,8 +1,8 @@
 /**
  * Records a stream to a file, byte for byte: what came, in order, without its framing; nothing stands in for a gap.
  *
- * The stream never waits for the disk. Bytes gather in memory, go to the file at least every 100 ms, and an fsync is
- * begun every 500 ms. While the disk is full, failing or too slow, up to 64 MiB wait for it; then whole datagrams are
+ * The stream never waits for the disk. Bytes gather in memory, go to the file at least every 100 ms, at high rates in
+ * pieces of 256 KiB, and an fsync is begun every 500 ms. While the disk is full, failing or too slow, up to 64 MiB wait for it; then whole datagrams are
  * dropped and counted.
  */
 import { monotonicNow } from '../../transport/clock.ts';
@@ -11,22 +11,29 @@ import type { Released } from '../sink.ts';
 import type { RecordingFile } from './recording-file.ts';
 import type { Recording, RecordingEvents, RecordingOptions, RecordingSummary } from './recording.ts';
 import { Spill, SPILL_BYTES } from './spill.ts';
+import { Ticker } from './ticker.ts';
 
-/** Half of the 100 ms promised, so that a late timer keeps the promise too. */
-const WRITE_EVERY_MS = 50;
+/** Within the 100 ms promised although a timer is late: each write costs as much as dozens of datagrams. */
+const WRITE_EVERY_MS = 80;
 const SYNC_EVERY_MS = 500;
+const SYNC_TURNS = Math.floor(SYNC_EVERY_MS / WRITE_EVERY_MS);
 const RETRY_AFTER_MS = 1000;
 /** Bytes that wait this long say that the disk is too slow. */
 const SLOW_AFTER_MS = 2000;
 const TS_PACKET_BYTES = 188;
 const TS_SYNC_BYTE = 0x47;
 
+/** All recorders write at the same time, which wakes the threads that do it once. */
+const ticker = new Ticker(WRITE_EVERY_MS);
+/** Recorders opened so far: their fsyncs come in turns, lest all at once keep the writes waiting. */
+let opened = 0;
+
 /** The recorder of one file. */
 export class Recorder implements Recording {
   readonly #file: RecordingFile;
   readonly #events: RecordingEvents;
   readonly #spill: Spill;
-  readonly #timer: NodeJS.Timeout;
+  readonly #leaveTicker: () => void;
   #unit = TS_PACKET_BYTES;
   #gaps = 0;
   #droppedBytes = 0;
@@ -37,6 +44,7 @@ export class Recorder implements Recording {
   #syncAt = 0;
   #writing: Promise<void> | undefined;
   #syncing: Promise<void> | undefined;
+  #closing = false;
 
   constructor(
     file: RecordingFile,
@@ -46,8 +54,8 @@ export class Recorder implements Recording {
     this.#file = file;
     this.#events = events;
     this.#spill = new Spill(options.spillBytes ?? SPILL_BYTES);
-    this.#syncAt = monotonicNow() + SYNC_EVERY_MS;
-    this.#timer = setInterval(() => this.#tick(monotonicNow()), WRITE_EVERY_MS);
+    this.#syncAt = monotonicNow() + SYNC_EVERY_MS - (opened++ % SYNC_TURNS) * WRITE_EVERY_MS;
+    this.#leaveTicker = ticker.join((now) => this.#tick(now));
   }
 
   get summary(): RecordingSummary {
@@ -56,20 +64,23 @@ export class Recorder implements Recording {
   }
 
   push(released: Released, now: number): void {
+    if (this.#closing) return;
     if (released.kind === 'gap') this.#gaps++;
     if (released.kind !== 'payload') return;
     const { payload } = released;
     if (payload.length % TS_PACKET_BYTES !== 0 || payload[0] !== TS_SYNC_BYTE) this.#unit = 1;
-    if (this.#spill.add(payload, now)) this.#dropping = false;
-    else this.#drop(payload.length);
+    if (!this.#spill.add(payload, now)) this.#drop(payload.length);
+    else this.#dropping = false;
+    if (this.#spill.hasWhole) this.#begin(now, false);
   }
 
-  /** Writes what waits, makes it safe and closes the file. What a failing disk then still refuses is dropped. */
+  /** Takes nothing more, writes what waits, makes it safe and closes the file. What a failing disk then refuses is dropped. */
   async close(): Promise<void> {
-    clearInterval(this.#timer);
+    this.#closing = true;
+    this.#leaveTicker();
     await this.#writing;
     await this.#syncing;
-    await this.#write();
+    await this.#write(true);
     await this.#sync();
     if (this.#file.unsafe) this.#drop(await this.#file.revert());
     const left = this.#spill.bytes;
@@ -79,20 +90,28 @@ export class Recorder implements Recording {
 
   #tick(now: number): void {
     if (now - this.#spill.oldestAt > SLOW_AFTER_MS) this.#tooSlow();
-    if (!this.#writing && now >= this.#retryAt) {
-      this.#writing = this.#write().finally(() => (this.#writing = undefined));
-    }
-    if (!this.#syncing && now >= this.#syncAt && !this.#file.unsafe) {
+    this.#begin(now, true);
+    // The tick after this one would be too late.
+    if (!this.#syncing && now + WRITE_EVERY_MS > this.#syncAt && !this.#file.unsafe) {
       this.#syncAt = now + SYNC_EVERY_MS;
       this.#syncing = this.#sync().finally(() => (this.#syncing = undefined));
     }
   }
 
-  /** Writes everything that waits, until it is all written or the disk refuses. */
-  async #write(): Promise<void> {
+  /** Begins to write, unless that is going on or the disk refused just now. */
+  #begin(now: number, everything: boolean): void {
+    if (this.#writing || now < this.#retryAt) return;
+    this.#writing = this.#write(everything).finally(() => (this.#writing = undefined));
+  }
+
+  /** Writes whole chunks until there are none or the disk refuses; with `everything` also, once, the one begun last. */
+  async #write(everything: boolean): Promise<void> {
     try {
       if (this.#file.unsafe) this.#drop(await this.#file.revert());
-      for (let chunk = this.#spill.take(); chunk; chunk = this.#spill.take()) {
+      while (everything || this.#spill.hasWhole) {
+        everything &&= this.#spill.hasWhole;
+        const chunk = this.#spill.take();
+        if (!chunk) break;
         const before = this.#file.bytes;
         const bytes = chunk.memory.subarray(chunk.start, chunk.end);
         await this.#file.append(bytes, this.#unit).finally(() => (chunk.start += this.#file.bytes - before));

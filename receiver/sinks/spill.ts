@@ -17,7 +17,7 @@ export interface Chunk {
 /** Most bytes that wait for a disk or a pipe: 26 s at 20 Mbit/s. */
 export const SPILL_BYTES = 64 * 1024 * 1024;
 
-/** Memory of one chunk: large enough that a write costs little per byte, a tenth of a second at 20 Mbit/s. */
+/** Memory of one chunk: large enough that a write costs little per byte, small enough to stay in the processor's cache. */
 const CHUNK_BYTES = 256 * 1024;
 /** Empty chunks kept for use again. */
 const SPARE_CHUNKS = 8;
@@ -47,6 +47,11 @@ export class Spill {
     return (this.#taken ?? this.#full[0] ?? this.#open)?.since ?? Infinity;
   }
 
+  /** A chunk waits that nothing can be added to. */
+  get hasWhole(): boolean {
+    return this.#full.length > 0 || this.#taken !== undefined;
+  }
+
   /** Copies one datagram in; false when there is no room for the whole of it. At most 65 535 bytes. */
   add(payload: Buffer, now: number): boolean {
     let chunk = this.#open;
@@ -56,7 +61,7 @@ export class Spill {
       chunk = this.#fresh(now);
       this.#open = chunk;
     }
-    payload.copy(chunk.memory, chunk.end);
+    chunk.memory.set(payload, chunk.end);
     chunk.end += payload.length;
     return true;
   }

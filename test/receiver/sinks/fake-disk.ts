@@ -15,6 +15,8 @@ export class FakeDisk implements DiskHandle {
   mostPerWrite = Infinity;
   writeFault: string | undefined;
   syncFault: string | undefined;
+  /** Bytes that each write was asked to write. */
+  readonly writes: number[] = [];
   /** Times at which an fsync was begun, monotonic milliseconds. */
   readonly syncs: number[] = [];
   /** Awaited by every write. */
@@ -24,6 +26,7 @@ export class FakeDisk implements DiskHandle {
   closed = false;
 
   async write(bytes: Buffer, offset: number, length: number, position: number | null) {
+    this.writes.push(length);
     await this.gate;
     if (this.writeFault) throw errno(this.writeFault);
     const at = position ?? this.content.length;

@@ -52,6 +52,69 @@ describe('Recorder', () => {
     await recorder.close();
   });
 
+  it('lets nothing wait longer than 100 ms', async () => {
+    const { disk, push, sent, recorder } = setUp();
+    const lengths: number[] = [];
+    for (let ms = 0; ms < 2000; ms += 10) {
+      push(1 + (ms % 30));
+      lengths.push(sent().length);
+      await pass(10);
+      expect(disk.content.length).toBeGreaterThanOrEqual(lengths.at(-10) ?? 0);
+    }
+    await recorder.close();
+  });
+
+  it('writes large pieces at once at high rates, without waiting for its turn', async () => {
+    const { disk, push, sent, recorder } = setUp();
+    push(450);
+    await pass(0);
+    expect(disk.content.length).toBeGreaterThan(450 * 1316 - 256 * 1024);
+    expect(disk.writes.every((bytes) => bytes > 250 * 1024)).toBe(true);
+    await recorder.close();
+    expect(disk.content.equals(sent())).toBe(true);
+  });
+
+  it('does not write ever smaller pieces when it is filled while it writes', async () => {
+    const { disk, push, recorder } = setUp();
+    for (let ms = 0; ms < 800; ms++) {
+      push(20);
+      disk.gate = new Promise((resolve) => setTimeout(resolve, 5));
+      await pass(1);
+    }
+    const perWrite = disk.content.length / disk.writes.length;
+    expect(perWrite).toBeGreaterThan(200 * 1024);
+    const closed = recorder.close();
+    await pass(100);
+    await closed;
+  });
+
+  it('shares one timer with all other recorders', async () => {
+    const recorders = [setUp(), setUp(), setUp()];
+    expect(vi.getTimerCount()).toBe(1);
+    for (const { push } of recorders) push(1);
+    await pass(100);
+    for (const { disk, sent, recorder } of recorders) {
+      expect(disk.content.equals(sent())).toBe(true);
+      await recorder.close();
+    }
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('takes nothing more once it is closed', async () => {
+    const { disk, push, sent, recorder } = setUp();
+    push(3);
+    const written = sent();
+    const closed = recorder.close();
+    push(300);
+    await closed;
+    expect(disk.content.equals(written)).toBe(true);
+    expect(recorder.summary).toMatchObject({
+      bytes: written.length,
+      droppedBytes: 0,
+      sha256: sha256(written),
+    });
+  });
+
   it('begins an fsync every 500 ms while something is written', async () => {
     const { disk, push, recorder } = setUp();
     for (let ms = 0; ms < 5000; ms += 25) {
