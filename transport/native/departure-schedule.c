@@ -16,6 +16,8 @@
 #define SOONEST_WHEN_LATE 0.4
 /* Without a quantum: what is due so soon leaves at once, since waking up again would take longer. */
 #define SLEEPLESS_MS 0.02
+/* And what became due since the last burst leaves at once too, so that dense datagrams are not held up by late wake-ups. */
+#define MOST_LATE_MS 0.5
 
 void schedule_init(struct schedule *schedule, double quantum) {
   *schedule = (struct schedule){
@@ -38,20 +40,24 @@ double schedule_wake_at(const struct schedule *schedule, double due) {
 
 bool schedule_opens(struct schedule *schedule, double due, double now) {
   const double quantum = schedule->quantum;
+  const double since = now - schedule->opened_at;
   if (now < schedule_wake_at(schedule, due)) return false;
-  schedule->until = due + fmin(fmax(now - schedule->opened_at, quantum), 2 * quantum);
+  schedule->until = due + (quantum > 0 ? fmin(fmax(since, quantum), 2 * quantum) : fmin(since, MOST_LATE_MS));
   schedule->opened_at = now;
   schedule->extra = EXTRA_DATAGRAMS;
   return true;
 }
 
+static bool releases_at_its_time(struct schedule *schedule, double due, double now) {
+  const bool next = due < schedule->until && due <= now;
+  const double at = next ? now : spread(schedule, due);
+  if (at > now + SLEEPLESS_MS) return false;
+  schedule->paced_at = fmax(at, now);
+  schedule->last_due = due;
+  return true;
+}
+
 bool schedule_releases(struct schedule *schedule, double due, double now) {
-  if (schedule->quantum <= 0) {
-    const double at = spread(schedule, due);
-    if (at > now + SLEEPLESS_MS) return false;
-    schedule->paced_at = fmax(at, now);
-    schedule->last_due = due;
-    return true;
-  }
+  if (schedule->quantum <= 0) return releases_at_its_time(schedule, due, now);
   return due - schedule->quantum / 2 <= now && (due < schedule->until || schedule->extra-- > 0);
 }
