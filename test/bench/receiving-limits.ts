@@ -4,7 +4,7 @@ import { channelPorts } from './films.ts';
 import { wholeRow } from './receiving.ts';
 import { HASHED, MULTICAT_RECORDER, UNHASHED, record, type Recorded, type Recorder } from './recorders.ts';
 import { MULTICAT, lancastSender, type SenderProgram } from './senders.ts';
-import { formatFigure, limitRow, type Row } from './table.ts';
+import { limitRow, ratioRow, type Row } from './table.ts';
 
 const GROUP = '239.255.13.72';
 const PORTS = channelPorts(1);
@@ -39,21 +39,19 @@ async function oneProgramme(bench: Bench): Promise<Row[]> {
   const send = { sender: lancastSender('lancast'), film: bench.film };
   const ours = await recordOne(bench, HASHED, send);
   const theirs = absence(bench, 'multicat') ?? (await recordOne(bench, MULTICAT_RECORDER, send));
-  const peer = (figure: (recorded: Recorded) => number, unit: string): string =>
-    typeof theirs === 'string' ? theirs : `multicat ${formatFigure(figure(theirs), unit)}`;
   return [
-    {
-      work: '20 Mbit/s to a file, with SHA-256: CPU',
-      lancast: formatFigure(ours.cpuPercent, '% of a core'),
-      peer: `${peer(({ cpuPercent }) => cpuPercent, '% of a core')} (does not hash)`,
-      ...(typeof theirs !== 'string' && { ratio: ours.cpuPercent / theirs.cpuPercent }),
-    },
+    ratioRow({
+      work: '20 Mbit/s to a file, with SHA-256 (multicat: without): CPU',
+      unit: '% of a core',
+      ours: ours.cpuPercent,
+      peer: { name: 'multicat', figure: typeof theirs === 'string' ? theirs : theirs.cpuPercent },
+    }),
     limitRow({
       work: '20 Mbit/s to a file, with SHA-256: most memory held',
       unit: 'MB',
       ours: Math.round(ours.rssMb),
       goal: { most: 100 },
-      peer: peer(({ rssMb }) => Math.round(rssMb), 'MB'),
+      peer: typeof theirs === 'string' ? theirs : `multicat ${Math.round(theirs.rssMb)} MB`,
     }),
   ];
 }

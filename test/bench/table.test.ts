@@ -49,6 +49,10 @@ describe('a row that compares', () => {
       expect(verdict(row)).toBe('not measured');
     }
   });
+  it('compares without a goal where nothing is aimed at', () => {
+    const row = ratioRow({ work: 'w', unit: 'µs', ours: 1, peer: { name: 'multicat', figure: 4 } });
+    expect(cellsOf(row)).toEqual(['w', '1 µs', 'multicat 4 µs', '0.25', '', '']);
+  });
   it('carries a note behind our figure', () => {
     const row = ratioRow({
       ...compared,

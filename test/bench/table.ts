@@ -33,8 +33,8 @@ export interface Comparison {
   unit: string;
   ours: Figure;
   peer: { name: string; figure: Figure };
-  /** The goal: most that ours may be of the peer's. */
-  most: number;
+  /** The goal: most that ours may be of the peer's; absent when nothing is aimed at. */
+  most?: number;
   /** What else a reader should know of our figure. */
   note?: string;
 }
@@ -45,11 +45,11 @@ export function ratioRow({ work, unit, ours, peer, most, note }: Comparison): Ro
     work,
     lancast: withNote(formatFigure(ours, unit), note),
     peer: typeof peer.figure === 'string' ? peer.figure : `${peer.name} ${formatFigure(peer.figure, unit)}`,
-    goal: `ratio ≤ ${most.toFixed(2)}`,
+    ...(most !== undefined && { goal: `ratio ≤ ${most.toFixed(2)}` }),
   };
   if (!known(ours) || !known(peer.figure)) return row;
   const ratio = ours / peer.figure;
-  return { ...row, ratio, met: ratio <= most };
+  return { ...row, ratio, ...(most !== undefined && { met: ratio <= most }) };
 }
 
 /** Ours against a limit of its own. */
