@@ -2,8 +2,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReceiverSession, StreamEnd } from '../receiver/index.ts';
 import { monotonicNow } from '../transport/clock.ts';
+import { pause } from './signal.ts';
 
+/** How often it is looked whether the first datagram has come. */
 const LOOK_EVERY_MS = 50;
+/** Timers cannot wait for a month. */
+const DAY_MS = 86_400_000;
 /** What the receiver may take beyond the latency to release what it holds. */
 const DRAIN_MS = 1000;
 
@@ -33,14 +37,19 @@ export interface Ending {
 /** Waits for the end and closes the session: when it resolves, everything that came has been released to the sinks. */
 export async function untilEnd(session: ReceiverSession, limits: Limits): Promise<Ending> {
   const clock = new StreamClock(session, monotonicNow());
+  const told = new AbortController();
+  const woken = AbortSignal.any([limits.signal, told.signal]);
   let end: StreamEnd | undefined;
-  const ended = session.nextEnd().then((found) => (end = found));
+  const ended = session.nextEnd().then((found) => {
+    end = found;
+    told.abort();
+  });
   let reason: Ending['reason'] | undefined;
   while (reason === undefined) {
     const now = monotonicNow();
     clock.look(now);
     reason = limits.signal.aborted ? 'stopped' : end ? 'told' : limitReached(clock, limits, now);
-    if (reason === undefined) await sleep(LOOK_EVERY_MS);
+    if (reason === undefined) await pause(untilLook(clock, limits, now), woken);
   }
   const now = monotonicNow();
   if (reason === 'timeout') {
@@ -62,12 +71,19 @@ function limitReached(clock: StreamClock, limits: Limits, now: number): 'duratio
   return clock.silentMs(now) >= timeoutMs ? 'timeout' : undefined;
 }
 
+/** Milliseconds to the earliest moment at which a limit may be reached. */
+function untilLook({ firstAt, lastAt = 0 }: StreamClock, limits: Limits, now: number): number {
+  if (firstAt === undefined) return LOOK_EVERY_MS;
+  const { durationMs = Infinity, timeoutMs = Infinity } = limits;
+  return Math.min(DAY_MS, Math.max(1, Math.min(firstAt + durationMs, lastAt + timeoutMs) - now));
+}
+
 /** When the stream was first and last heard. */
 class StreamClock {
   readonly startedAt: number;
   firstAt: number | undefined;
+  lastAt: number | undefined;
   readonly #session: ReceiverSession;
-  #lastAt: number | undefined;
 
   constructor(session: ReceiverSession, startedAt: number) {
     this.#session = session;
@@ -77,15 +93,15 @@ class StreamClock {
   look(now: number): void {
     const { silentMs } = this.#session.snapshot();
     if (silentMs === undefined) return;
-    this.#lastAt = now - silentMs;
-    this.firstAt ??= this.#lastAt;
+    this.lastAt = now - silentMs;
+    this.firstAt ??= this.lastAt;
   }
 
   get lastedMs(): number {
-    return this.firstAt === undefined || this.#lastAt === undefined ? 0 : this.#lastAt - this.firstAt;
+    return this.firstAt === undefined || this.lastAt === undefined ? 0 : this.lastAt - this.firstAt;
   }
 
   silentMs(now: number): number {
-    return now - (this.#lastAt ?? this.startedAt);
+    return now - (this.lastAt ?? this.startedAt);
   }
 }

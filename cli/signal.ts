@@ -1,4 +1,5 @@
 /** Waiting that people can end. */
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Resolves when the signal aborts; at once when it has. */
 export function aborted(signal: AbortSignal): Promise<void> {
@@ -10,7 +11,5 @@ export function aborted(signal: AbortSignal): Promise<void> {
 
 /** Waits; resolves early, never rejects, when the signal aborts. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  await Promise.race([aborted(signal), new Promise((resolve) => (timer = setTimeout(resolve, ms)))]);
-  clearTimeout(timer);
+  await sleep(ms, undefined, { signal }).catch(() => undefined);
 }
