@@ -160,6 +160,17 @@ static const char *join(int fd, const struct spec *spec, unsigned card) {
   return NULL;
 }
 
+/*
+ * Some programs share a port by SO_REUSEPORT only. It is set only where it is needed to be beside them: Linux takes sockets that
+ * have it for one and gives what comes to any of them, also of a group that they joined on different cards or for different
+ * sources (seen with 6.18).
+ */
+static bool bind_to(int fd, const struct sockaddr_storage *address, socklen_t length, bool shared) {
+  if (bind(fd, (const struct sockaddr *)address, length) == 0) return true;
+  if (!shared || errno != EADDRINUSE || set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1) != 0) return false;
+  return bind(fd, (const struct sockaddr *)address, length) == 0;
+}
+
 /* Does all that `spec` asks for on a new socket. Returns the name of the call that failed, with errno set, or NULL. */
 static const char *set_up(int fd, const struct spec *spec) {
   struct sockaddr_storage address;
@@ -167,13 +178,10 @@ static const char *set_up(int fd, const struct spec *spec) {
   const unsigned card = spec->card[0] ? if_nametoindex(spec->card) : 0;
   if (spec->card[0] && card == 0) return "if_nametoindex";
   if (spec->family == AF_INET6 && set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) != 0) return "setsockopt";
-  if (spec->shared) {
-    set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-  }
+  if (spec->shared) set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
   if (spec->receive_buffer_bytes > 0) set_option(fd, SOL_SOCKET, SO_RCVBUF, spec->receive_buffer_bytes);
   socklen_t length = parse_endpoint(spec->family, spec->bind_address[0] ? spec->bind_address : any, spec->bind_port, &address);
-  if (length == 0 || bind(fd, (struct sockaddr *)&address, length) != 0) return "bind";
+  if (length == 0 || !bind_to(fd, &address, length, spec->shared)) return "bind";
   const char *failed = prepare_to_send(fd, spec, card);
   if (failed) return failed;
   if (spec->group[0] && (failed = join(fd, spec, card)) != NULL) return failed;
