@@ -300,18 +300,25 @@ export class ReceiveLog {
     this.#lastArrivedAt = arrivedAt;
   }
 
-  /** The highest sequence number moves on by `step`; those passed over are remembered as if evenly spaced. */
+  /** The highest sequence number moves on by `step`. */
   #advance(step: number, timestamp: number, arrivedAt: number): void {
     const isFirst = !this.hasBegun;
-    const stampBefore = isFirst ? timestamp : (this.#stamps[this.#highest & (HISTORY - 1)] ?? 0);
-    const stampStep = wrapDistance(stampBefore, timestamp, 32);
-    for (let i = Math.max(1, step - HISTORY + 1); i <= step; i++) {
-      const at = (this.#highest + i) & (HISTORY - 1);
-      this.#stamps[at] = stampBefore + Math.round((stampStep * i) / step);
-      this.#cameAt[at] = i === step ? arrivedAt : Infinity;
-    }
+    if (step > 1) this.#passOver(step, timestamp);
     this.#highest += step;
+    this.#stamps[this.#highest & (HISTORY - 1)] = timestamp;
+    this.#cameAt[this.#highest & (HISTORY - 1)] = arrivedAt;
     this.#highestArrivedAt = this.#lastArrivedAt = arrivedAt;
     if (isFirst) this.#firstArrivedAt = arrivedAt;
+  }
+
+  /** Those before the new highest are remembered as if evenly spaced. */
+  #passOver(step: number, timestamp: number): void {
+    const stampBefore = !this.hasBegun ? timestamp : (this.#stamps[this.#highest & (HISTORY - 1)] ?? 0);
+    const stampStep = wrapDistance(stampBefore, timestamp, 32);
+    for (let i = Math.max(1, step - HISTORY + 1); i < step; i++) {
+      const at = (this.#highest + i) & (HISTORY - 1);
+      this.#stamps[at] = stampBefore + Math.round((stampStep * i) / step);
+      this.#cameAt[at] = Infinity;
+    }
   }
 }

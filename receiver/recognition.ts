@@ -6,7 +6,7 @@
  * or by one with its end mark behind it, told twice.
  */
 import type { Framing } from '../wire/address.ts';
-import { rtpPaddingBytes, rtpPayloadStart, type RtpFault } from '../wire/rtp.ts';
+import { RTP_HEADER_BYTES, rtpPaddingBytes, rtpPayloadStart, type RtpFault } from '../wire/rtp.ts';
 import { parseSequence, SEQUENCE_HEADER_BYTES, type SequenceFault } from '../wire/sequence-header.ts';
 import { wrapDistance } from '../wire/sequence.ts';
 import type { SequenceStamp } from './receive-log.ts';
@@ -33,6 +33,8 @@ export interface Recognition {
 export type HeaderFault = RtpFault | SequenceFault | 'rtcp';
 
 const RELIABLE_TRANSFER_MAGIC = Buffer.from('LCF1');
+/** First byte of an RTP packet without CSRCs, extension and padding. */
+const PLAIN_RTP = 0x80;
 const TS_PACKET_BYTES = 188;
 const SYNC_BYTE = 0x47;
 /** So many sync bytes in place are no accident: one in 2^24. */
@@ -107,22 +109,34 @@ export function guess(
   return undefined;
 }
 
-/** The fixed header of RFC 3550 §5.1, read without making an object: every datagram passes here. */
+/** The fixed header of RFC 3550 §5.1, read without making an object and byte by byte: every datagram passes here. */
 function readRtp(datagram: Buffer, into: Header): HeaderFault | undefined {
-  const start = rtpPayloadStart(datagram);
+  const isPlain = datagram[0] === PLAIN_RTP && datagram.length >= RTP_HEADER_BYTES;
+  const start = isPlain ? RTP_HEADER_BYTES : rtpPayloadStart(datagram);
   if (typeof start === 'string') return start;
-  const paddingBytes = rtpPaddingBytes(datagram, start);
+  const paddingBytes = isPlain ? 0 : rtpPaddingBytes(datagram, start);
   if (typeof paddingBytes === 'string') return paddingBytes;
-  const second = datagram.readUInt8(1);
+  const second = datagram[1] ?? 0;
   // Packet types 200 to 207 of RTCP look like these (RFC 5761 §4).
   if ((second & 0x78) === 0x48) return 'rtcp';
   into.marker = second >= 0x80;
-  into.sequence = datagram.readUInt16BE(2);
-  into.timestamp = datagram.readUInt32BE(4);
-  into.ssrc = datagram.readUInt32BE(8);
+  into.sequence = ((datagram[2] ?? 0) << 8) | (datagram[3] ?? 0);
+  into.timestamp = wordAt(datagram, 4);
+  into.ssrc = wordAt(datagram, 8);
   into.payloadStart = start;
   into.payloadEnd = datagram.length - paddingBytes;
   return undefined;
+}
+
+/** 32 bits, the highest byte first. */
+function wordAt(bytes: Buffer, at: number): number {
+  return (
+    (((bytes[at] ?? 0) << 24) |
+      ((bytes[at + 1] ?? 0) << 16) |
+      ((bytes[at + 2] ?? 0) << 8) |
+      (bytes[at + 3] ?? 0)) >>>
+    0
+  );
 }
 
 /** Sync bytes in place in datagrams that begin with one. Senders that cut packets apart begin with one now and then. */

@@ -101,8 +101,8 @@ export class ReceiverReporter implements Stage<ReceiverReporterInput, ReceiverRe
   }
 
   poll(now: number): ReceiverReporterOutput | undefined {
-    const ready = this.#ready.shift();
-    if (ready !== undefined || now < this.#reportAt) return ready;
+    if (this.#ready.length > 0) return this.#ready.shift();
+    if (now < this.#reportAt) return undefined;
     const sender = this.#current;
     this.#reportAt = Infinity;
     if (sender?.reportTo === undefined) return undefined;
