@@ -33,13 +33,13 @@ describe('the feed', () => {
     const page = await Page.open(host);
     page.say({ type: 'subscribe', channel: 77, stream: 'film', mode: 'ts' });
     await page.hear('subscribed');
-    stream.send(runOf(188, { damaged: true }));
+    stream.send(runOf(188 * 400, { damaged: true }));
     await eventually(() => page.frames.length === 2);
     expect(page.frames).toMatchObject([
       { kind: 'ts', channel: 77, key: true, damaged: false, ptsUs: 1235, arrivalUs: 5e6 },
       { kind: 'ts', channel: 77, key: false, damaged: true, ptsUs: 1235 },
     ]);
-    expect(page.frames.map(({ bytes }) => bytes)).toEqual([376, 188]);
+    expect(page.frames.map(({ bytes }) => bytes)).toEqual([376, 188 * 400]);
     page.leave();
   });
 

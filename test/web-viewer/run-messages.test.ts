@@ -3,13 +3,23 @@ import { parseFeedFrame } from '../../wire/feed.ts';
 import { RunMessages, type MessageForm } from '../../web-viewer/server/run-messages.ts';
 import { runOf } from './page-client.ts';
 
+/** The feed's message in a WebSocket frame, by RFC 6455 §5.2. */
+function unframe(frame: Buffer): Buffer {
+  expect(frame[0]).toBe(0x82); // final, no extension, binary
+  const [start, length] =
+    frame[1] === 127 ? [10, Number(frame.readBigUInt64BE(2))] : [4, frame.readUInt16BE(2)];
+  if (start === 4) expect(frame[1]).toBe(126);
+  expect(frame.length).toBe(start + length);
+  return frame.subarray(start);
+}
+
 const FORM: MessageForm = { channel: 1, discontinuity: false, ptsUs: 40_000 };
 
 describe('RunMessages', () => {
   it('writes a run with its flags and times, and the form that the page is due', () => {
     const run = runOf(376, { key: true, damaged: true, arrivedAtUs: 7.4, discontinuity: true });
     const message = new RunMessages().messageOf(run, { channel: 9, discontinuity: true, ptsUs: -1.6 });
-    expect(parseFeedFrame(message)).toEqual({
+    expect(parseFeedFrame(unframe(message))).toEqual({
       kind: 'ts',
       key: true,
       damaged: true,
@@ -21,6 +31,13 @@ describe('RunMessages', () => {
       body: run.data,
     });
   });
+
+  for (const packets of [1, 348, 349, 1394]) {
+    it(`frames a run of ${packets} packets`, () => {
+      const run = runOf(packets * 188);
+      expect(unframe(new RunMessages().messageOf(run, FORM)).subarray(24)).toEqual(run.data);
+    });
+  }
 
   it('shares one message among all pages that get a run in the same form', () => {
     const messages = new RunMessages();
@@ -42,7 +59,7 @@ describe('RunMessages', () => {
       const run = runOf(188);
       messages.messageOf(run, FORM);
       const { channel, discontinuity, ptsUs } = { ...FORM, ...change };
-      const frame = parseFeedFrame(messages.messageOf(run, { ...FORM, ...change }));
+      const frame = parseFeedFrame(unframe(messages.messageOf(run, { ...FORM, ...change })));
       expect(frame).toMatchObject({ channel, discontinuity, ptsUs });
     });
   }
@@ -50,7 +67,7 @@ describe('RunMessages', () => {
   it('never takes one run for another, also for a page that is behind', () => {
     const messages = new RunMessages();
     const [older, newer] = [runOf(188), runOf(376)];
-    const lengths = [older, newer, older, newer].map((run) => messages.messageOf(run, FORM).length);
-    expect(lengths).toEqual([24 + 188, 24 + 376, 24 + 188, 24 + 376]);
+    const sent = [older, newer, older, newer].map((run) => unframe(messages.messageOf(run, FORM)));
+    expect(sent.map(({ length }) => length)).toEqual([24 + 188, 24 + 376, 24 + 188, 24 + 376]);
   });
 });

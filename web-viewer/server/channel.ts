@@ -1,7 +1,7 @@
 /** One stream on its way to one page: subscribes, queues, and sends as fast as the page takes it. */
-import type { WebSocket } from 'ws';
 import type { FeedSubscription } from '../../receiver/sinks/viewer-feed.ts';
 import { monotonicNow } from '../../transport/clock.ts';
+import type { MediaSocket } from './media-socket.ts';
 import { CREDIT_WINDOW_BYTES, PageQueue, type NextRun } from './page-queue.ts';
 import type { StreamEntry } from './registry.ts';
 import type { RunMessages } from './run-messages.ts';
@@ -16,12 +16,10 @@ export interface ChannelOptions {
   onSlow: () => void;
 }
 
-const AS_MEDIA = { binary: true };
-
 /** A channel of a page's WebSocket. */
 export class Channel {
   readonly entry: StreamEntry;
-  readonly #socket: WebSocket;
+  readonly #socket: MediaSocket;
   readonly #number: number;
   readonly #messages: RunMessages;
   readonly #queue: PageQueue;
@@ -30,7 +28,7 @@ export class Channel {
   #ptsUs = 0;
 
   /** Joins and begins to send. @param number the page's own number for the channel */
-  constructor(socket: WebSocket, number: number, { entry, feed, messages, onSlow }: ChannelOptions) {
+  constructor(socket: MediaSocket, number: number, { entry, feed, messages, onSlow }: ChannelOptions) {
     this.entry = entry;
     this.#socket = socket;
     this.#number = number;
@@ -60,7 +58,7 @@ export class Channel {
   }
 
   #send(): void {
-    while (this.#socket.bufferedAmount < CREDIT_WINDOW_BYTES) {
+    while (this.#socket.waitingBytes < CREDIT_WINDOW_BYTES) {
       const next = this.#queue.take();
       if (next === undefined) return;
       this.#sendRun(next);
@@ -70,6 +68,6 @@ export class Channel {
   #sendRun({ run, discontinuity }: NextRun): void {
     this.#ptsUs = run.ptsUs ?? this.#ptsUs;
     const form = { channel: this.#number, discontinuity, ptsUs: this.#ptsUs };
-    this.#socket.send(this.#messages.messageOf(run, form), AS_MEDIA, this.#goOn);
+    this.#socket.send(this.#messages.messageOf(run, form), this.#goOn);
   }
 }

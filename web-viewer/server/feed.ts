@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { writeFeedMessage } from '../../wire/feed.ts';
-import { PageSession } from './page-session.ts';
+import { PageSession, type Shared } from './page-session.ts';
 import { refuseUpgrade } from './problem.ts';
 import type { StreamRegistry } from './registry.ts';
 import { RunMessages } from './run-messages.ts';
@@ -21,20 +21,19 @@ const PINGS_EVERY_TICKS = 15;
 
 /** Serves pages until it is closed. Upgrades must have passed the guard. */
 export class FeedServer {
-  readonly #registry: StreamRegistry;
+  readonly #shared: Shared;
   readonly #sockets = new WebSocketServer({
     noServer: true,
     maxPayload: MAX_MESSAGE_BYTES,
     perMessageDeflate: false,
     clientTracking: false,
   });
-  readonly #messages = new RunMessages();
   readonly #pages = new Map<WebSocket, PageSession>();
   readonly #timer: NodeJS.Timeout;
   #ticks = 0;
 
   constructor(registry: StreamRegistry) {
-    this.#registry = registry;
+    this.#shared = { registry, messages: new RunMessages() };
     this.#timer = setInterval(() => this.#tick(), SNAPSHOT_INTERVAL_MS);
     this.#timer.unref();
   }
@@ -49,7 +48,7 @@ export class FeedServer {
     if (request.url !== FEED_PATH) return refuseUpgrade(socket, { status: 404, detail: 'No such feed.' });
     if (this.#pages.size >= MAX_PAGES)
       return refuseUpgrade(socket, { status: 503, detail: `${MAX_PAGES} pages are open already.` });
-    this.#sockets.handleUpgrade(request, socket, head, (page) => this.#open(page));
+    this.#sockets.handleUpgrade(request, socket, head, (page) => this.#open(page, socket));
   }
 
   close(): void {
@@ -61,8 +60,8 @@ export class FeedServer {
     this.#pages.clear();
   }
 
-  #open(socket: WebSocket): void {
-    const page = new PageSession(socket, this.#registry, this.#messages);
+  #open(socket: WebSocket, stream: Duplex): void {
+    const page = new PageSession(socket, stream, this.#shared);
     this.#pages.set(socket, page);
     // A page that breaks the protocol (an oversized message, bad UTF-8) is closed by `ws`; there is nothing to add.
     socket.on('error', () => socket.terminate());
@@ -85,6 +84,6 @@ export class FeedServer {
   }
 
   #snapshots(): string {
-    return writeFeedMessage({ type: 'streams', streams: this.#registry.snapshots() });
+    return writeFeedMessage({ type: 'streams', streams: this.#shared.registry.snapshots() });
   }
 }

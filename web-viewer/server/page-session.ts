@@ -1,4 +1,5 @@
 /** One page's WebSocket: what it asks for (`wire/feed.ts`) and the channels it watches. */
+import type { Duplex } from 'node:stream';
 import type { RawData, WebSocket } from 'ws';
 import {
   parseClientMessage,
@@ -7,6 +8,7 @@ import {
   type ServerMessage,
 } from '../../wire/feed.ts';
 import { Channel } from './channel.ts';
+import { MediaSocket } from './media-socket.ts';
 import { CREDIT_WINDOW_BYTES } from './page-queue.ts';
 import type { StreamRegistry } from './registry.ts';
 import type { RunMessages } from './run-messages.ts';
@@ -26,17 +28,25 @@ type ErrorCode =
   | 'too-many-channels'
   | 'too-slow';
 
+/** What all pages share. */
+export interface Shared {
+  registry: StreamRegistry;
+  messages: RunMessages;
+}
+
 /** A page that is connected. */
 export class PageSession {
   readonly #socket: WebSocket;
+  readonly #media: MediaSocket;
   readonly #registry: StreamRegistry;
   readonly #messages: RunMessages;
   readonly #channels = new Map<number, Channel>();
   #heard = true;
 
-  /** @param messages shared by all pages */
-  constructor(socket: WebSocket, registry: StreamRegistry, messages: RunMessages) {
+  /** @param stream what `socket` was made of */
+  constructor(socket: WebSocket, stream: Duplex, { registry, messages }: Shared) {
     this.#socket = socket;
+    this.#media = new MediaSocket(socket, stream);
     this.#registry = registry;
     this.#messages = messages;
     socket.on('message', (data, isBinary) => this.#receive(data, isBinary));
@@ -94,7 +104,7 @@ export class PageSession {
     this.#say({ type: 'subscribed', channel, stream, mode });
     const onSlow = (): void => this.#fail('too-slow', 'This page fell behind and skipped ahead.', channel);
     const options = { entry, feed: entry.feed, messages: this.#messages, onSlow };
-    this.#channels.set(channel, new Channel(this.#socket, channel, options));
+    this.#channels.set(channel, new Channel(this.#media, channel, options));
   }
 
   #close(number: number, channel: Channel, reason: 'removed' | 'unsubscribed'): void {

@@ -1,9 +1,15 @@
 /**
- * Runs as messages of the pages' WebSockets (`wire/feed.ts`). Pages that watch one stream are mostly sent the same bytes, so a
- * message is written once, whole, and shared: what is left to do for each page is one system call.
+ * Runs as messages of the pages' WebSockets: a frame (RFC 6455 §5.2) that is final, binary and not masked, around a message of
+ * `wire/feed.ts`. Pages that watch one stream are mostly sent the same bytes, so that a frame is written once and shared. A run has a
+ * packet at least, so that the short form of length, for up to 125 bytes, is never due.
+ *
+ *      0                   1                   2                   3
+ *      0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+ *     |1|0 0 0|   2   |0|     126     |       length (16 bits)        |
+ *     |            or 127, and then 64 bits of length                 |
  */
 import type { FeedRun } from '../../receiver/sinks/viewer-feed.ts';
-import { writeFeedFrame } from '../../wire/feed.ts';
+import { FEED_HEADER_BYTES, writeFeedHeader, type FeedHeader } from '../../wire/feed.ts';
 
 /** In what the messages of one run may differ from page to page. */
 export interface MessageForm {
@@ -20,7 +26,7 @@ export class RunMessages {
   #run: FeedRun | undefined;
   readonly #ofChannel = new Map<number, { form: MessageForm; message: Buffer }>();
 
-  /** The message of `run` in this form. Nobody writes into it: all pages share it. */
+  /** `run` in this form, ready for the socket (`MediaSocket`). Nobody writes into it: all pages share it. */
   messageOf(run: FeedRun, form: MessageForm): Buffer {
     if (run !== this.#run) {
       this.#run = run;
@@ -34,14 +40,35 @@ export class RunMessages {
   }
 }
 
+const FINAL_BINARY = 0x82;
+const LENGTH_OF_16_BITS = 126;
+const LENGTH_OF_64_BITS = 127;
+
 function isSame(one: MessageForm, other: MessageForm): boolean {
   return (
     one.channel === other.channel && one.discontinuity === other.discontinuity && one.ptsUs === other.ptsUs
   );
 }
 
-function write(run: FeedRun, { channel, discontinuity, ptsUs }: MessageForm): Buffer {
-  const { buffer } = writeFeedFrame({
+function write(run: FeedRun, form: MessageForm): Buffer {
+  const length = FEED_HEADER_BYTES + run.data.length;
+  const start = length < 2 ** 16 ? 4 : 10;
+  const message = Buffer.allocUnsafe(start + length);
+  message[0] = FINAL_BINARY;
+  if (start === 4) {
+    message[1] = LENGTH_OF_16_BITS;
+    message.writeUInt16BE(length, 2);
+  } else {
+    message[1] = LENGTH_OF_64_BITS;
+    message.writeBigUInt64BE(BigInt(length), 2);
+  }
+  writeFeedHeader(headerOf(run, form), message.subarray(start));
+  run.data.copy(message, start + FEED_HEADER_BYTES);
+  return message;
+}
+
+function headerOf(run: FeedRun, { channel, discontinuity, ptsUs }: MessageForm): FeedHeader {
+  return {
     kind: 'ts',
     key: run.key,
     damaged: run.damaged,
@@ -50,7 +77,5 @@ function write(run: FeedRun, { channel, discontinuity, ptsUs }: MessageForm): Bu
     channel,
     ptsUs: Math.round(ptsUs),
     arrivalUs: Math.round(run.arrivedAtUs),
-    body: run.data,
-  });
-  return Buffer.from(buffer);
+  };
 }
