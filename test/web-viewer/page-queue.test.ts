@@ -8,9 +8,12 @@ import {
   PageQueue,
 } from '../../web-viewer/server/page-queue.ts';
 
+/** All runs are cut from it: the queue only looks at how long they are. */
+const MEMORY = Buffer.alloc(CREDIT_WINDOW_BYTES);
+
 function runOf(bytes: number, changes: Partial<FeedRun> = {}): FeedRun {
   return {
-    data: Buffer.alloc(bytes),
+    data: MEMORY.subarray(0, bytes),
     ptsUs: 0,
     arrivedAtUs: 0,
     key: false,
