@@ -114,6 +114,9 @@ function readInt64(view: DataView, offset: number): number {
   return view.getInt32(offset + 4, true) * 2 ** 32 + view.getUint32(offset, true);
 }
 
+/** What a page uses up before it says so (`credit`): a quarter of what may be under way to it. */
+export const CREDIT_STEP_BYTES = 256 * 1024;
+
 /** How a stream is delivered: as runs of TS, as access units, or as key frames only, at most one a second. */
 export type FeedMode = 'ts' | 'au' | 'keyframes';
 

@@ -8,7 +8,7 @@
  */
 import { connect } from 'node:net';
 import { WebSocket } from 'ws';
-import { parseFeedFrame, parseServerMessage, writeFeedMessage } from '../../wire/feed.ts';
+import { CREDIT_STEP_BYTES, parseFeedFrame, parseServerMessage, writeFeedMessage } from '../../wire/feed.ts';
 
 /** What all clients have got, and how many runs the viewer marked as damaged or out of turn. */
 export interface Haul {
@@ -16,8 +16,6 @@ export interface Haul {
   flawed: number;
 }
 
-/** As in the page. */
-const CREDIT_STEP_BYTES = 64 * 1024;
 const READ_BYTES = 256 * 1024;
 const HEAD_END = Buffer.from('\r\n\r\n');
 

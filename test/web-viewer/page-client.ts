@@ -3,12 +3,9 @@ import { createHash } from 'node:crypto';
 import { WebSocket } from 'ws';
 import type { FeedListener, FeedRun } from '../../receiver/sinks/viewer-feed.ts';
 import type { StreamRegistry } from '../../web-viewer/server/index.ts';
-import { parseFeedFrame, parseServerMessage, writeFeedMessage } from '../../wire/feed.ts';
+import { CREDIT_STEP_BYTES, parseFeedFrame, parseServerMessage, writeFeedMessage } from '../../wire/feed.ts';
 import type { ClientMessage, FeedHeader, ServerMessage } from '../../wire/feed.ts';
 import { snapshotOf } from '../helpers/snapshots.ts';
-
-/** As in the page. */
-const CREDIT_STEP_BYTES = 64 * 1024;
 
 /** A page as the server sees it. */
 export class Page {

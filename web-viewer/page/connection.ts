@@ -1,6 +1,7 @@
 /** The page's one WebSocket (`wire/feed.ts`): connects, comes back when it is lost, and hands frames to their channels. */
 import { signal, type ReadonlySignal } from '@preact/signals';
 import {
+  CREDIT_STEP_BYTES,
   parseFeedFrame,
   parseServerMessage,
   writeFeedMessage,
@@ -25,8 +26,6 @@ export interface ChannelListener {
 
 /** Waiting before the first, second … try. */
 const RETRY_MS = [1000, 2000, 3000, 5000];
-/** Bytes used up before the server is told so. */
-const CREDIT_STEP_BYTES = 64 * 1024;
 /** A connection on which not even the once-a-second numbers come is dead, whatever TCP believes. */
 const SILENCE_MS = 5000;
 
