@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { TsMonitor } from '../../receiver/ts-monitor.ts';
 import { programme } from '../helpers/programme.ts';
 import { cast, fileOf, freshGroup, freshPort, lancast, sha256, temporaryFolder } from './program.ts';
@@ -25,14 +25,37 @@ function inPackets(bytes: 192 | 204): Buffer {
 const FAST = ['--bitrate', '20M'];
 const losses = { lost: 0, unrecovered: 0, late: 0, duplicate: 0, continuityErrors: 0 };
 
-describe('a film that is sent and recorded', () => {
+/** The engines of this system, each with the environment that asks for it. */
+const engines: [engine: string, withoutNative: string][] = [
+  ...(process.platform === 'linux' ? [['native', ''] as [string, string]] : []),
+  ['javascript', '1'],
+];
+
+describe.each(engines)('a film that is sent and recorded (engine %s)', (engine, withoutNative) => {
+  beforeEach(() => void vi.stubEnv('LANCAST_NO_NATIVE', withoutNative));
+  afterEach(() => void vi.unstubAllEnvs());
+
+  it('goes by just this engine', async () => {
+    const sender = lancast(
+      'send',
+      fileOf('film.ts', film),
+      '--to',
+      `rtp://${freshGroup()}`,
+      '--verbose',
+      '--json',
+      ...FAST,
+    );
+    expect(await sender.event('engine')).toMatchObject({ engine });
+  });
   const forms: [name: string, file: Buffer][] = [
     ['188-byte packets', film],
     ['192-byte packets', inPackets(192)],
     ['204-byte packets', inPackets(204)],
   ];
+  // How a file is read is the same for both engines.
+  const read = engine === engines[0]?.[0] ? forms : forms.slice(0, 1);
   for (const scheme of ['rtp', 'udp', 'seq']) {
-    for (const [name, file] of forms) {
+    for (const [name, file] of read) {
       it(`of ${name} is the same by ${scheme}`, async () => {
         const silence = scheme === 'udp' ? ['--timeout', '1s'] : [];
         const url = `${scheme}://${freshGroup()}`;
