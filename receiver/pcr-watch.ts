@@ -7,7 +7,7 @@ const DUE_TICKS = 0.1 * PCR_HZ;
 /** The rate is measured over this much programme time. */
 const RATE_SPAN_TICKS = PCR_HZ;
 
-/** Takes every packet of a transport stream. */
+/** Takes the packets of a transport stream that have an adaptation field, and is told of all. */
 export class PcrWatch {
   #bitsPerSecond: number | undefined;
   /** Last PCR by PID; absent when the next one has nothing to follow. */
@@ -22,9 +22,13 @@ export class PcrWatch {
     return this.#bitsPerSecond;
   }
 
-  /** Takes the packet at `at`, of PID `pid`. True when its PCR comes too late, or jumps and that was not announced. */
-  take(bytes: Buffer, at: number, pid: number): boolean {
+  /** A packet goes by. */
+  count(): void {
     this.#ratePackets++;
+  }
+
+  /** Takes the packet at `at`, of PID `pid`, once it is counted. True when its PCR comes too late, or jumps and that was not announced. */
+  take(bytes: Buffer, at: number, pid: number): boolean {
     return hasPcrAt(bytes, at) && this.#takePcr(pcrAt(bytes, at) ?? 0, pid, discontinuityAt(bytes, at));
   }
 

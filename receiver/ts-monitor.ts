@@ -7,7 +7,7 @@
  */
 import { ContinuityCheck } from '../wire/continuity.ts';
 import type { Programme, TransportStreamCounters } from '../wire/metrics.ts';
-import { PID_COUNT, TS_PACKET_BYTES, pidAt } from '../wire/mpeg-ts.ts';
+import { PID_COUNT, TS_PACKET_BYTES, hasAdaptationAt, pidAt } from '../wire/mpeg-ts.ts';
 import { ProgrammeTable } from '../wire/programme-table.ts';
 import { PAT_PID } from '../wire/psi.ts';
 import { PacketGrid } from './packet-grid.ts';
@@ -92,7 +92,8 @@ export class TsMonitor {
     this.#seenAt[pid] = now;
     if (this.#continuity.check(bytes, at) === 'error') this.#counters.continuityErrors++;
     if (this.#tables.isTable(pid)) this.#takeTable(bytes, at, now);
-    if (this.#pcr.take(bytes, at, pid)) this.#counters.pcrErrors++;
+    this.#pcr.count();
+    if (hasAdaptationAt(bytes, at) && this.#pcr.take(bytes, at, pid)) this.#counters.pcrErrors++;
   }
 
   #takeTable(bytes: Buffer, at: number, now: number): void {

@@ -53,11 +53,10 @@ export class ContinuityCheck {
     const last = this.#last[pid] ?? UNKNOWN;
     const counter = continuityAt(bytes, at);
     const tail = tailAt(bytes, at + TS_PACKET_BYTES - 4);
-    const expected = last === UNKNOWN || counter === ((last + 1) & 0x0f);
     const repeated = counter === last && tail === this.#tail[pid];
     this.#last[pid] = repeated ? counter | REPEATED : counter;
     this.#tail[pid] = tail;
-    if (expected || discontinuityAt(bytes, at)) return 'ok';
+    if (counter === ((last + 1) & 0x0f) || last === UNKNOWN || discontinuityAt(bytes, at)) return 'ok';
     return repeated ? 'duplicate' : 'error';
   }
 
