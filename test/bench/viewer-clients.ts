@@ -4,23 +4,22 @@
  *     node viewer-clients.js feed http://127.0.0.1:1316/ 100                pages of the viewer
  *     node viewer-clients.js http http://127.0.0.1:4022/udp/GROUP:PORT 100  players at an HTTP relay
  *
- * Prints `{"joined":100}` when all are there, and on SIGINT what each has got: `{"bytes":[…],"flawed":0}`.
+ * Prints `{"joined":100}` when all are there, and on SIGINT what each has got: `{"bytes":[…]}`.
  */
 import { connect } from 'node:net';
 import { WebSocket } from 'ws';
 import { CREDIT_STEP_BYTES, parseFeedFrame, parseServerMessage, writeFeedMessage } from '../../wire/feed.ts';
 
-/** What all clients have got, and how many runs the viewer marked as damaged or out of turn. */
+/** What all clients have got. */
 export interface Haul {
   bytes: number[];
-  flawed: number;
 }
 
 const READ_BYTES = 256 * 1024;
 const HEAD_END = Buffer.from('\r\n\r\n');
 
 const [kind, url = '', count = '1'] = process.argv.slice(2);
-const haul: Haul = { bytes: Array.from({ length: Number(count) }, () => 0), flawed: 0 };
+const haul: Haul = { bytes: Array.from({ length: Number(count) }, () => 0) };
 let joined = 0;
 
 for (const client of haul.bytes.keys()) (kind === 'feed' ? watch : load)(new URL(url), client);
@@ -59,7 +58,6 @@ function watch({ host, origin }: URL, client: number): void {
   function receive(data: Buffer): void {
     const frame = parseFeedFrame(data);
     if (typeof frame === 'string') return;
-    if (frame.damaged || frame.discontinuity) haul.flawed++;
     take(client, frame.body.length);
     unspokenBytes += frame.body.length;
     if (unspokenBytes < CREDIT_STEP_BYTES) return;

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { FILM_SECONDS, PAYLOAD_BYTES, absence, type Bench, type Findings } from './bench.ts';
 import { Measured } from './processes.ts';
-import { median, ratioRow, type Figure } from './table.ts';
+import { median, ratioRow } from './table.ts';
 import type { Haul } from './viewer-clients.ts';
 
 const CLIENTS = 100;
@@ -17,14 +17,14 @@ const STEADY_AFTER_MS = 2500;
 const WINDOW_MS = 9000;
 const LIMIT_MS = 20_000;
 /** For udpxy to listen, and for the last datagrams to reach everybody. */
-const SETTLE_MS = 500;
+const SETTLE_MS = 1500;
 
 /** What one server came to. */
 interface Figures {
   /** Percent of a core per client, a figure a round. */
   cpu: number[];
-  /** Every client got the whole film each time. */
-  whole: boolean;
+  /** How many clients, in all rounds, did not get the whole film. */
+  short: number;
 }
 
 /** A server that is running, and where its clients find the group. */
@@ -38,8 +38,8 @@ interface Relay {
 
 /** The row on fan-out. */
 export async function benchViewers(bench: Bench): Promise<Findings> {
-  const ours: Figures = { cpu: [], whole: true };
-  const udpxy: Figures = { cpu: [], whole: true };
+  const ours: Figures = { cpu: [], short: 0 };
+  const udpxy: Figures = { cpu: [], short: 0 };
   const missing = absence(bench, 'udpxy');
   for (let round = 0; round < ROUNDS; round++) {
     const port = FIRST_PORT + 20 * round;
@@ -50,16 +50,15 @@ export async function benchViewers(bench: Bench): Promise<Findings> {
     work: `${CLIENTS} web clients of one 8 Mbit/s programme: CPU per client`,
     unit: '% of a core',
     ours: median(ours.cpu),
-    peer: { name: 'udpxy', figure: missing ?? figureOf(udpxy) },
+    peer: { name: 'udpxy', figure: missing ?? median(udpxy.cpu) },
     most: 0.2,
-    note: ours.whole ? 'all got every byte' : 'bytes are missing',
+    note: [wholeness(ours), ...(udpxy.short > 0 ? [`udpxy: ${wholeness(udpxy)}`] : [])].join('; '),
   });
-  return { rows: [ours.whole ? row : { ...row, met: false }] };
+  return { rows: [ours.short === 0 ? row : { ...row, met: false }] };
 }
 
-/** A server whose clients miss bytes is not compared with. */
-function figureOf({ cpu, whole }: Figures): Figure {
-  return whole ? median(cpu) : 'udpxy: bytes are missing';
+function wholeness({ short }: Figures): string {
+  return short === 0 ? 'all got every byte' : `${short} of ${CLIENTS * ROUNDS} did not get every byte`;
 }
 
 async function serveWithLancast(bench: Bench, port: number, into: Figures): Promise<void> {
@@ -89,7 +88,7 @@ async function measure(bench: Bench, { server, port, kind, url }: Relay, into: F
   await sender.end(LIMIT_MS);
   await sleep(SETTLE_MS);
   await clients.stop();
-  into.whole &&= isWhole(clients.output, statSync(film).size);
+  into.short += shortOf(clients.output, statSync(film).size);
 }
 
 /** Bare TS: every relay knows it. */
@@ -98,7 +97,7 @@ function addressOf(port: number): string {
 }
 
 /** A page gets everything from the first key frame on, behind tables of its own: that is less than a datagram off. */
-function isWhole(output: string, filmBytes: number): boolean {
-  const { bytes, flawed }: Haul = JSON.parse(output.trimEnd().split('\n').at(-1) ?? '');
-  return flawed === 0 && bytes.every((each) => Math.abs(each - filmBytes) < PAYLOAD_BYTES);
+function shortOf(output: string, filmBytes: number): number {
+  const { bytes }: Haul = JSON.parse(output.trimEnd().split('\n').at(-1) ?? '');
+  return bytes.filter((each) => Math.abs(each - filmBytes) >= PAYLOAD_BYTES).length;
 }
