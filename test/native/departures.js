@@ -1,0 +1,154 @@
+/** Sends by the addon whose file is given, in all the ways that could go wrong in memory. For `check.js`; throws if wrong. */
+import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { isMainThread, Worker, workerData } from 'node:worker_threads';
+
+const file = isMainThread ? process.argv[2] : workerData;
+const addon = createRequire(import.meta.url)(file);
+
+const now = () => Number(process.hrtime.bigint()) / 1e6;
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const descriptors = () => readdirSync('/proc/self/fd').length;
+
+const bytes = new Uint8Array(1 << 17);
+const lengths = new Uint32Array(512);
+const dueTimes = new Float64Array(512);
+const counters = new Float64Array(6);
+
+function open(port, { quantumMs = 1, destinations = 1 } = {}) {
+  const sockets = Array.from({ length: destinations }, () =>
+    addon.openSocket({ family: 4, connectAddress: '127.0.0.1', connectPort: port, ttl: 1 }),
+  );
+  return addon.openDepartures(sockets, quantumMs);
+}
+
+/** Pushes datagrams of these lengths; those too long for any bear no bytes. */
+function push(queue, all, dueAt) {
+  let used = 0;
+  all.forEach((length, index) => {
+    lengths[index] = length;
+    dueTimes[index] = dueAt(index);
+    if (length > 65_507) return;
+    bytes.fill(length % 251, used, used + length);
+    used += length;
+  });
+  assert.ok(used <= bytes.length);
+  addon.pushDepartures(queue, bytes, lengths, dueTimes, all.length);
+}
+
+/** Sent, failed and departed. */
+function count(queue) {
+  addon.departureCounters(queue, counters);
+  return { sent: counters[0], failed: counters[2], departed: counters[4] };
+}
+
+async function departed(queue, most) {
+  for (let turns = 0; count(queue).departed < most; turns++) {
+    assert.ok(turns < 4000, 'waited in vain');
+    await pause(5);
+  }
+}
+
+async function listening() {
+  const socket = createSocket('udp4');
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  let received = 0;
+  socket.on('message', (data) => {
+    received++;
+    assert.ok(data.every((byte) => byte === data.length % 251));
+  });
+  return { socket, port: socket.address().port, received: () => received };
+}
+
+/** All lengths, over the ends of blocks, to one and to three destinations. */
+async function allLengths() {
+  const { socket, port, received } = await listening();
+  const lengths = [0, 1, 1328, 1328, 1328, 400, 9000, 65_507, 70_000, 0, 1472, 1472];
+  for (const [quantumMs, destinations] of [
+    [0, 1],
+    [1, 3],
+  ]) {
+    const queue = open(port, { quantumMs, destinations });
+    for (let round = 0; round < 60; round++) {
+      const start = now();
+      push(queue, lengths, (index) => start + index / 20);
+      await pause(2);
+    }
+    await departed(queue, 60 * lengths.length);
+    const { sent, failed } = count(queue);
+    assert.equal(sent + failed, 60 * lengths.length * destinations);
+    assert.equal(failed, 60 * destinations);
+    addon.closeDepartures(queue);
+  }
+  assert.ok(received() > 1000);
+  socket.close();
+}
+
+/** Many queues at once, each closed while it is sending. */
+async function manyAtOnce() {
+  const { socket, port } = await listening();
+  for (let round = 0; round < 20; round++) {
+    const queues = Array.from({ length: 30 }, (_, index) => open(port, { quantumMs: index % 3 }));
+    for (let turn = 0; turn < 5; turn++) {
+      const start = now();
+      for (const queue of queues) push(queue, Array(40).fill(1328), (index) => start + index / 4);
+      await pause(round % 4);
+    }
+    for (const queue of queues) {
+      addon.exchangeSockets(queue, [
+        addon.openSocket({ family: 4, connectAddress: '127.0.0.1', connectPort: port }),
+      ]);
+      push(queue, [1328, 1328], now);
+    }
+    for (const queue of queues) addon.closeDepartures(queue);
+    for (const queue of queues) addon.closeDepartures(queue);
+    count(queues[0]);
+    push(queues[0], [1328], now);
+  }
+  socket.close();
+}
+
+async function openAndClose() {
+  let before = 0;
+  for (let round = 0; round < 3000; round++) {
+    if (round === 100) before = descriptors();
+    const queue = open(9);
+    push(queue, [1328, 1328, 0], (index) => (index === 2 ? now() + 1e6 : 0));
+    if (round % 7 === 0) await pause(0);
+    addon.closeDepartures(queue);
+  }
+  assert.equal(descriptors(), before);
+}
+
+/** What a program does that has mistaken something: an error, and nothing worse. */
+function mistakes() {
+  assert.throws(() => addon.openDepartures([], 1));
+  assert.throws(() => addon.openDepartures());
+  assert.throws(() => addon.pushDepartures({}, bytes, lengths, dueTimes, 1));
+  assert.throws(() => addon.closeDepartures(1));
+}
+
+/** A worker and the process itself may end while queues are open. */
+async function endWhileOpen() {
+  for (let round = 0; round < 5; round++) {
+    const worker = new Worker(fileURLToPath(import.meta.url), { workerData: file });
+    await once(worker, 'exit');
+  }
+}
+
+if (isMainThread) {
+  mistakes();
+  await allLengths();
+  await manyAtOnce();
+  await openAndClose();
+  await endWhileOpen();
+  process.stdout.write('sent\n');
+}
+// The end of a process, or of a worker, with a queue open that has much to send.
+const last = open(9);
+for (let turn = 0; turn < 20; turn++) push(last, Array(50).fill(1328), (index) => now() + index / 2);
