@@ -67,13 +67,21 @@ static void announce(struct arrivals *arrivals, double now) {
   if (!atomic_exchange(&arrivals->waking, true)) napi_call_threadsafe_function(arrivals->wake, NULL, napi_tsfn_nonblocking);
 }
 
-static void rest(struct arrivals *arrivals, enum reading reading, double began) {
+/* What the thread does until it reads again. */
+struct rest {
+  bool asleep; /* or else waiting for a datagram */
+  double until; /* may have passed already */
+};
+
+static struct rest plan_rest(const struct arrivals *arrivals, enum reading reading, double began) {
   const double due = arrivals->unannounced ? arrivals->announced_at + ANNOUNCE_EVERY_MS : INFINITY;
   const double wait = allowed_wait(arrivals, began);
-  if (reading == READ_MORE) return;
-  if (reading == READ_FULL) sleep_until(began + LONGEST_WAIT_MS);
-  else if (reading == READ_SOME && arrivals->busy && wait > 0) sleep_until(began + wait < due ? began + wait : due);
-  else wait_for_datagram(arrivals, due);
+  if (reading == READ_MORE) return (struct rest){.asleep = true, .until = began};
+  if (reading == READ_FULL) return (struct rest){.asleep = true, .until = began + LONGEST_WAIT_MS};
+  if (reading == READ_SOME && arrivals->busy && wait > 0) {
+    return (struct rest){.asleep = true, .until = began + wait < due ? began + wait : due};
+  }
+  return (struct rest){.until = due};
 }
 
 static void *receive_all(void *data) {
@@ -84,8 +92,10 @@ static void *receive_all(void *data) {
     pthread_mutex_lock(&arrivals->lock);
     const enum reading reading = read_sockets(arrivals);
     announce(arrivals, began);
+    const struct rest rest = plan_rest(arrivals, reading, began);
     pthread_mutex_unlock(&arrivals->lock);
-    rest(arrivals, reading, began);
+    if (rest.asleep) sleep_until(rest.until);
+    else wait_for_datagram(arrivals, rest.until);
   }
   return NULL;
 }
@@ -163,6 +173,9 @@ static void end(void *data) {
     struct arrival_socket *socket = arrivals->sockets;
     arrivals->sockets = socket->next;
     close_one(arrivals, socket);
+  }
+  for (uint32_t i = 0; i < MOST_CHUNKS; i++) {
+    if (arrivals->memory.chunks[i].buffer) napi_delete_reference(arrivals->env, arrivals->memory.chunks[i].buffer);
   }
   if (arrivals->stopper >= 0) close(arrivals->stopper);
   if (arrivals->epoll >= 0) close(arrivals->epoll);
@@ -317,7 +330,7 @@ static napi_value arrival_overruns(napi_env env, napi_callback_info info) {
   return arrivals ? number_value(env, atomic_load(&arrivals->overruns)) : NULL;
 }
 
-static struct arrivals *create(void) {
+static struct arrivals *create(napi_env env) {
   pthread_mutexattr_t attributes;
   struct arrivals *arrivals = calloc(1, sizeof *arrivals);
   if (!arrivals) return NULL;
@@ -327,6 +340,7 @@ static struct arrivals *create(void) {
   pthread_mutex_init(&arrivals->lock, &attributes);
   pthread_mutexattr_destroy(&attributes);
   arrivals->epoll = arrivals->stopper = -1;
+  arrivals->env = env;
   arrivals->owners = 1;
   return arrivals;
 }
@@ -340,7 +354,7 @@ void export_arrivals(napi_env env, napi_value exports) {
       {"readArrivals", read_arrivals},   {"nextArrivals", next_arrivals}, {"arrivalChunk", arrival_chunk},
       {"arrivalSource", arrival_source}, {"arrivalDrops", arrival_drops}, {"arrivalOverruns", arrival_overruns},
   };
-  struct arrivals *arrivals = create();
+  struct arrivals *arrivals = create(env);
   if (arrivals) napi_add_env_cleanup_hook(env, end, arrivals);
   for (size_t i = 0; arrivals && i < sizeof FUNCTIONS / sizeof *FUNCTIONS; i++) {
     napi_value value;

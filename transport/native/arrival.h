@@ -114,6 +114,7 @@ struct arrivals {
   bool busy;
   bool full;
   _Atomic uint32_t overruns;
+  napi_env env;
   napi_threadsafe_function wake;
   uint32_t open;
   uint32_t owners; /* the environment, and each chunk that JavaScript still sees */
