@@ -29,8 +29,11 @@ export interface PacerOptions {
 
 /** Datagrams leave at most so long before they are due, milliseconds. */
 export const AHEAD_MS = 200;
-/** Woken when the next one is due in so many milliseconds: 50 ms of datagrams leave at a time. */
-const REFILL_MS = 150;
+/**
+ * Datagrams of so much time leave at a time, and always at multiples of it, milliseconds: what costs is waking up, and so all
+ * senders of a process share their wake-ups.
+ */
+const REFILL_MS = 50;
 /** A source may be so late, milliseconds, without moving the anchor. */
 const TOLERANCE_MS = 1;
 const LIFE_PPM = 1_000_000;
@@ -62,9 +65,12 @@ export class Pacer implements Stage<Datagram, Datagram> {
     this.#live = options.live ?? false;
   }
 
-  /** From when on the source may be read again: less than 200 ms lie ahead then. `-Infinity` before the first datagram. */
+  /**
+   * When the source is to be read again: at the first refill that less than 200 ms lie ahead of. `-Infinity` before the first
+   * datagram.
+   */
   get roomAt(): number {
-    return this.#newestDueAt - AHEAD_MS;
+    return Math.ceil((this.#newestDueAt - AHEAD_MS) / REFILL_MS) * REFILL_MS;
   }
 
   /** The pace of the last second. */
@@ -97,7 +103,7 @@ export class Pacer implements Stage<Datagram, Datagram> {
 
   get wakeAt(): number {
     const next = this.#queue.at(0);
-    return next ? next.dueAt - REFILL_MS : Infinity;
+    return next ? (Math.floor((next.dueAt - AHEAD_MS) / REFILL_MS) + 1) * REFILL_MS : Infinity;
   }
 
   /** Moves the anchor back by a part of the step to the datagram that would be due at `dueAt`. */
