@@ -41,7 +41,7 @@ export class TsSync {
   /**
    * Takes the next bytes and gives whole 188-byte packets, possibly none.
    *
-   * What it gives is its receiver's, but may be a view into `bytes`: give these away too.
+   * What it gives may be a view into `bytes`; what it keeps of them is a copy.
    */
   push(bytes: Buffer): Buffer {
     return this.#advance(this.#held.length === 0 ? bytes : Buffer.concat([this.#held, bytes]), false);
@@ -66,7 +66,7 @@ export class TsSync {
       // What was taken for the next packet's prefix was passed over, too.
       this.#searched = prefixBytes(layout);
     }
-    this.#held = data.subarray(Math.min(at, data.length));
+    this.#held = at < data.length ? Buffer.from(data.subarray(at)) : NOTHING;
     return runs.length === 1 ? (runs[0] ?? NOTHING) : Buffer.concat(runs);
   }
 
@@ -112,7 +112,7 @@ export class TsSync {
         bad++;
         continue;
       }
-      this.stats.syncByteErrors += bad;
+      if (bad > 0) this.stats.syncByteErrors += bad;
       bad = 0;
       confirmed = at + layout;
     }
