@@ -1,5 +1,8 @@
 /** What runs through the sender, and the memory it lies in. */
-import { Fifo } from './fifo.ts';
+import { TS_PACKET_BYTES } from '../wire/mpeg-ts.ts';
+
+/** Payload of a full datagram: seven transport packets. */
+export const DATAGRAM_PAYLOAD_BYTES = 7 * TS_PACKET_BYTES;
 
 /** One datagram on its way: each stage fills in its part and hands the same object on. */
 export interface Datagram {
@@ -24,42 +27,43 @@ export interface Datagram {
 /** Datagrams that share a piece of memory: one for each would cost more than all else that is done with them. */
 const SLAB_DATAGRAMS = 48;
 
-/** Hands out datagrams, and the same ones again when they have been released. As many are made as are in use at a time. */
+/** Most datagrams that are kept for later: five megabytes. */
+const MOST_FREE = 4096;
+
+/**
+ * The memory of datagrams. Those given back last are used first: they are still in the processor's cache, also where hundreds of
+ * senders share a pool.
+ */
 export class DatagramPool {
-  readonly #datagramBytes: number;
-  readonly #lent = new Fifo<Datagram>(); // by index
-  #count = 0;
-  #released = 0;
+  /** Room before each payload. */
+  readonly headerBytes: number;
+  readonly #free: Datagram[] = [];
   #slab = Buffer.alloc(0);
   #used = 0; // bytes of `#slab`
 
-  /** @param datagramBytes header and payload of a full datagram */
-  constructor(datagramBytes: number) {
-    this.#datagramBytes = datagramBytes;
+  constructor(headerBytes: number) {
+    this.headerBytes = headerBytes;
   }
 
-  /** Nobody needs the datagrams before `index` any more. */
-  release(index: number): void {
-    this.#released = index;
-  }
-
-  /** The next datagram, by its index. What is in it otherwise is left over from before. */
+  /** A datagram of full length. All that is in it is left over from before. */
   take(): Datagram {
-    const oldest = this.#lent.at(0);
-    const datagram = oldest && oldest.index < this.#released ? oldest : this.#make();
-    if (datagram === oldest) this.#lent.shift();
-    datagram.index = this.#count++;
-    this.#lent.push(datagram);
-    return datagram;
+    return this.#free.pop() ?? this.#make();
+  }
+
+  /** Takes back a datagram that nobody needs any more. One that is never given back is a matter for the garbage collector. */
+  give(datagram: Datagram): void {
+    const full = datagram.bytes.length === this.headerBytes + DATAGRAM_PAYLOAD_BYTES;
+    if (full && this.#free.length < MOST_FREE) this.#free.push(datagram);
   }
 
   #make(): Datagram {
-    if (this.#used + this.#datagramBytes > this.#slab.length) {
-      this.#slab = Buffer.allocUnsafeSlow(SLAB_DATAGRAMS * this.#datagramBytes);
+    const datagramBytes = this.headerBytes + DATAGRAM_PAYLOAD_BYTES;
+    if (this.#used + datagramBytes > this.#slab.length) {
+      this.#slab = Buffer.allocUnsafeSlow(SLAB_DATAGRAMS * datagramBytes);
       this.#used = 0;
     }
     const start = this.#used;
-    this.#used += this.#datagramBytes;
+    this.#used += datagramBytes;
     return {
       bytes: this.#slab.subarray(start, this.#used),
       payloadBytes: 0,

@@ -12,10 +12,11 @@ import { LancastError } from '../wire/errors.ts';
 import { PTS_HZ } from '../wire/pes.ts';
 import { pcrToMs } from '../wire/clock.ts';
 import { chain } from '../wire/stage.ts';
-import type { Datagram } from './datagram.ts';
+import { DATAGRAM_PAYLOAD_BYTES, type Datagram, DatagramPool } from './datagram.ts';
+import { Fifo } from './fifo.ts';
 import { Framer, HEADER_BYTES, sequenceEndMark } from './framer.ts';
 import { Pacer } from './pacer.ts';
-import { type ClockSource, DATAGRAM_PAYLOAD_BYTES, Packetizer } from './packetizer.ts';
+import { type ClockSource, Packetizer } from './packetizer.ts';
 import {
   type Departures,
   type ReceiverFigures,
@@ -154,6 +155,13 @@ const CLOCKLESS_PACE: Partial<Record<ClockSource, string>> = {
   rate: 'the stream has no clock of its own and is paced at 4 Mbit/s',
 };
 
+/** The memory of all senders of the process. */
+const POOLS: Readonly<Record<Framing, DatagramPool>> = {
+  rtp: new DatagramPool(HEADER_BYTES.rtp),
+  seq: new DatagramPool(HEADER_BYTES.seq),
+  udp: new DatagramPool(HEADER_BYTES.udp),
+};
+
 class Sender implements SenderSession {
   readonly framing: Framing;
   readonly ssrc: number;
@@ -161,6 +169,8 @@ class Sender implements SenderSession {
 
   readonly #options: SenderOptions;
   readonly #outlets: Outlets;
+  readonly #pool: DatagramPool;
+  readonly #lent = new Fifo<Datagram>(); // to the queue
   readonly #packetizer: Packetizer;
   readonly #pacer: Pacer;
   readonly #media: Driver<Buffer | undefined, Datagram>;
@@ -169,7 +179,8 @@ class Sender implements SenderSession {
   readonly #departures: Departures;
   readonly #firstSequence: number;
   readonly #startedAt = monotonicNow();
-  readonly #stop = new AbortController();
+  #stopped = false;
+  #rouse: () => void = () => undefined; // ends the present wait of the pump
   #newestMediaMs = 0;
   #closing: Promise<void> | undefined;
 
@@ -183,12 +194,9 @@ class Sender implements SenderSession {
     this.framing = outlets.framing;
     this.ssrc = ssrc;
     this.#firstSequence = sequence;
+    this.#pool = POOLS[outlets.framing];
     const holdMs = live ? LIVE_HOLD_MS : Infinity;
-    this.#packetizer = new Packetizer({
-      transportStream,
-      holdMs,
-      headerBytes: HEADER_BYTES[outlets.framing],
-    });
+    this.#packetizer = new Packetizer({ transportStream, holdMs, pool: this.#pool });
     this.#pacer = new Pacer({ bitsPerSecond, live });
     const framer = new Framer({ framing: outlets.framing, sequence, timestamp, ssrc });
     const stages = chain(chain(this.#packetizer, framer), this.#pacer);
@@ -251,7 +259,8 @@ class Sender implements SenderSession {
   }
 
   async #halt(): Promise<void> {
-    this.#stop.abort();
+    this.#stopped = true;
+    this.#rouse();
     await this.#options.source.close();
     await this.ended.catch(() => undefined);
   }
@@ -265,7 +274,7 @@ class Sender implements SenderSession {
       return this.close();
     });
     await this.#pump().catch(note);
-    const complete = failures.length === 0 && !this.#stop.signal.aborted;
+    const complete = failures.length === 0 && !this.#stopped;
     await this.#flush().catch(note);
     const summary = { ...this.progress(), elapsedMs: monotonicNow() - this.#startedAt, complete };
     await this.#shut();
@@ -276,19 +285,25 @@ class Sender implements SenderSession {
   /** Reads the source to its end, never more than 200 ms ahead. */
   async #pump(): Promise<void> {
     const { source } = this.#options;
-    for (let run = await source.read(); run !== undefined; run = await source.read()) {
-      if (this.#stop.signal.aborted) return;
-      this.#packetizer.release(Math.min(this.#departures.index, this.#outlets.queue.released));
-      this.#media.push(run);
-      await this.#until(this.#pacer.roomAt);
+    const take = (run: Buffer): void => {
+      if (!this.#stopped) this.#media.push(run);
+    };
+    while (!this.#stopped && (await source.read(take, this.#wantedBytes))) {
+      const { roomAt } = this.#pacer;
+      if (roomAt > monotonicNow()) await this.#until(roomAt);
       await this.#outlets.queue.room();
     }
   }
 
+  /** A tenth of a second: the more at a time, the less it costs, and the more memory it takes. */
+  get #wantedBytes(): number {
+    return this.#pacer.pace.bitsPerSecond / 80;
+  }
+
   /** Sends what was read (after `close` only what is queued already), then tells the end. */
   async #flush(): Promise<void> {
-    if (!this.#stop.signal.aborted) this.#media.push(undefined);
-    while (this.#pacer.wakeAt < Infinity && !this.#stop.signal.aborted)
+    if (!this.#stopped) this.#media.push(undefined);
+    while (this.#pacer.wakeAt < Infinity && !this.#stopped)
       await this.#until(Math.max(this.#pacer.wakeAt, monotonicNow() + 1));
     this.#media.close();
     await this.#outlets.queue.drained();
@@ -322,12 +337,19 @@ class Sender implements SenderSession {
   }
 
   /** Waits for a moment, or for `close`. */
-  async #until(at: number): Promise<void> {
-    const waitMs = at - monotonicNow();
-    if (waitMs > 0) await sleep(waitMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+  #until(at: number): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#stopped) return resolve();
+      const timer = setTimeout(resolve, Math.ceil(at - monotonicNow()));
+      this.#rouse = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
-  #depart({ bytes, dueAt, payloadBytes, rtpTimestamp, transmitTicks }: Datagram): void {
+  #depart(datagram: Datagram): void {
+    const { bytes, dueAt, payloadBytes, rtpTimestamp, transmitTicks } = datagram;
     const departures = this.#departures;
     this.#outlets.queue.push(bytes, dueAt);
     departures.index++;
@@ -336,7 +358,18 @@ class Sender implements SenderSession {
     departures.rtpTimestamp = rtpTimestamp;
     departures.dueAt = dueAt;
     this.#newestMediaMs = pcrToMs(transmitTicks);
+    this.#lent.push(datagram);
+    this.#giveBack();
     if (departures.index === 1) this.#begun();
+  }
+
+  /** What the queue has released is used again. */
+  #giveBack(): void {
+    const { released } = this.#outlets.queue;
+    for (let oldest = this.#lent.at(0); oldest && oldest.index < released; oldest = this.#lent.at(0)) {
+      this.#lent.shift();
+      this.#pool.give(oldest);
+    }
   }
 
   #begun(): void {

@@ -18,12 +18,10 @@ import {
 } from '../wire/mpeg-ts.ts';
 import { parsePes } from '../wire/pes.ts';
 import type { Stage } from '../wire/stage.ts';
-import { type Datagram, DatagramPool } from './datagram.ts';
+import { DATAGRAM_PAYLOAD_BYTES, type Datagram, DatagramPool } from './datagram.ts';
 import { Fifo } from './fifo.ts';
 import { type Line, ProgrammeClock, type Stamp, type Stretch } from './programme-clock.ts';
 
-/** Payload of a full datagram: seven transport packets. */
-export const DATAGRAM_PAYLOAD_BYTES = 7 * TS_PACKET_BYTES;
 /** The pace of what has no clock of its own. */
 export const CLOCKLESS_BITS_PER_SECOND = 4_000_000;
 
@@ -35,8 +33,8 @@ export interface PacketizerOptions {
   transportStream: boolean;
   /** Longest that bytes come without a clock stamp, milliseconds. For live sources; `Infinity` for files, which wait for us. */
   holdMs: number;
-  /** Room that is left before each payload. Default 0. */
-  headerBytes?: number;
+  /** Where the datagrams come from; whoever uses them up gives them back. Default: a pool without room for headers. */
+  pool?: DatagramPool;
 }
 
 /** Most bytes that wait for a clock stamp: PCRs are at most 100 ms apart, so this is enough for 300 Mbit/s. */
@@ -62,8 +60,8 @@ export class Packetizer implements Stage<Buffer | undefined, Datagram> {
 
   constructor(options: PacketizerOptions) {
     this.#options = options;
-    this.#headerBytes = options.headerBytes ?? 0;
-    this.#pool = new DatagramPool(this.#headerBytes + DATAGRAM_PAYLOAD_BYTES);
+    this.#pool = options.pool ?? new DatagramPool(0);
+    this.#headerBytes = this.#pool.headerBytes;
     if (!options.transportStream) this.#runAtRate();
   }
 
@@ -86,11 +84,6 @@ export class Packetizer implements Stage<Buffer | undefined, Datagram> {
     if (this.#stamped === 0) return undefined;
     this.#stamped--;
     return this.#held.shift();
-  }
-
-  /** Nobody needs the datagrams before `index` any more: their memory is used again. Without being told it never is. */
-  release(index: number): void {
-    this.#pool.release(index);
   }
 
   #cut(run: Buffer): void {
@@ -120,7 +113,7 @@ export class Packetizer implements Stage<Buffer | undefined, Datagram> {
 
   #add(datagram: Datagram): void {
     this.#open = undefined;
-    this.stats.datagrams++;
+    datagram.index = this.stats.datagrams++;
     this.#held.push(datagram);
     if (this.#options.transportStream) this.#scan(datagram);
     if (this.#clock.reference === undefined && this.#clock.beyond) this.#stampAll();

@@ -18,15 +18,21 @@ export interface SourceDescription {
   notes: string[];
 }
 
+/** Takes a run of bytes. It is valid during the call only, to write into too: whoever keeps it copies it. */
+export type RunSink = (run: Buffer) => void;
+
 /** A programme as runs of bytes. A shell: it may read files and run children. */
 export interface Source extends AsyncDisposable {
   /** Grows while the source is read: `notes` gets what shows up on the way. */
   readonly description: SourceDescription;
   /**
-   * The next run of bytes, `undefined` at the end and once closed. For TS sources whole 188-byte packets (but with `--as-is`
-   * the last may be cut), the first byte 0x47. The run belongs to the caller. Rejects with a `LancastError` (E201–E208) when the source fails.
+   * Hands the next run of bytes to `take` and resolves with true; with false at the end and once closed. For TS sources whole
+   * 188-byte packets (but with `--as-is` the last may be cut), the first byte 0x47. Rejects with a `LancastError` (E201–E208)
+   * when the source fails.
+   *
+   * @param wantedBytes about so many are wanted at a time; a source that has no choice gives what there is. Default: a few
    */
-  read(): Promise<Buffer | undefined>;
-  /** Lets go of files and children. A `read` that is waiting gets `undefined`. */
+  read(take: RunSink, wantedBytes?: number): Promise<boolean>;
+  /** Lets go of files and children. A `read` that is waiting resolves with false. */
   close(): Promise<void>;
 }

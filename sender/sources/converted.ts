@@ -7,7 +7,7 @@ import { ffmpegStopped, findFfmpeg } from '../../codecs/ffmpeg.ts';
 import type { MediaInfo } from '../../codecs/media-info.ts';
 import { probeFile } from '../../codecs/probe.ts';
 import { TS_PACKET_BYTES } from '../../wire/mpeg-ts.ts';
-import type { Source, SourceDescription } from '../source.ts';
+import type { RunSink, Source, SourceDescription } from '../source.ts';
 import { notMedia, probeFailure, unknownCodec } from './faults.ts';
 
 /** Opens a file that is not a transport stream. Throws E202, E203, E204, E206. @param head its first bytes */
@@ -90,15 +90,18 @@ export class ConvertedSource implements Source {
     this.#path = path;
   }
 
-  async read(): Promise<Buffer | undefined> {
+  async read(take: RunSink): Promise<boolean> {
     const run = await nextOf(this.#packets);
-    if (this.#closed) return undefined;
-    if (run) return run;
+    if (this.#closed) return false;
+    if (run) {
+      take(run);
+      return true;
+    }
     const status = await this.#conversion.ended;
     if (status !== undefined) throw this.#failure(status);
     if (/partial file|truncat/i.test(this.#conversion.messages.text))
       this.description.notes.push('the file is cut off: it ends sooner than it says');
-    return undefined;
+    return false;
   }
 
   async close(): Promise<void> {

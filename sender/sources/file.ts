@@ -9,16 +9,12 @@ import { SYNC_BYTE, TS_PACKET_BYTES } from '../../wire/mpeg-ts.ts';
 import type { Source, SourceDescription } from '../source.ts';
 import { openConverted } from './converted.ts';
 import { emptyInput, inputFailure, notMedia } from './faults.ts';
+import { FileReader, type InputFile, readAt } from './file-reader.ts';
 import { LoopedFile } from './looped-file.ts';
+import { RawFile } from './raw-file.ts';
 import { openPipe } from './stdin.ts';
-import {
-  describeTransport,
-  type InputFile,
-  RawFile,
-  readAt,
-  TransportFile,
-  transportLayout,
-} from './transport-file.ts';
+import { describeTransport, transportLayout } from './transport-file.ts';
+import { TransportSource } from './transport-source.ts';
 
 export interface FileOptions {
   /** Begin again at the end, for ever, as one legal stream. Default false. */
@@ -45,7 +41,7 @@ export async function openFile(path: string, options: FileOptions = {}): Promise
       );
     if (layout !== undefined) {
       const description = await describeTransport(file, layout);
-      if (!loop) return new TransportFile(file, description);
+      if (!loop) return new TransportSource(new FileReader(file), description);
       delete description.totalBytes; // endless
       return new LoopedFile(file, description);
     }

@@ -3,9 +3,10 @@ import { TS_PACKET_BYTES } from '../../wire/mpeg-ts.ts';
 import { TsSync } from '../../wire/ts-sync.ts';
 import { LoopSurvey } from '../loop-survey.ts';
 import { LoopPlan } from '../looper.ts';
-import type { Source, SourceDescription } from '../source.ts';
+import type { RunSink, Source, SourceDescription } from '../source.ts';
 import { emptyInput } from './faults.ts';
-import { FileReader, type InputFile, syncNotes } from './transport-file.ts';
+import { FileReader, type InputFile } from './file-reader.ts';
+import { RunOutlet, syncNotes } from './transport-source.ts';
 
 /** The first pass is the file itself and is surveyed on the way; the later ones are rewritten. */
 export class LoopedFile implements Source {
@@ -24,18 +25,12 @@ export class LoopedFile implements Source {
     this.#reader = new FileReader(file);
   }
 
-  async read(): Promise<Buffer | undefined> {
-    while (!this.#reader.closed) {
-      const chunk = await this.#reader.next();
-      if (chunk) {
-        const run = this.#take(this.#sync.push(chunk));
-        if (run.length > 0) return run;
-      } else if (!this.#reader.closed) {
-        const seam = this.#turn();
-        if (seam.length > 0) return seam;
-      }
-    }
-    return undefined;
+  async read(take: RunSink, wantedBytes?: number): Promise<boolean> {
+    const outlet = new RunOutlet(take);
+    const pass = (bytes: Buffer): void => outlet.give(this.#prepare(this.#sync.push(bytes)));
+    while (!this.#reader.closed && !outlet.used)
+      if (!(await this.#reader.next(pass, wantedBytes)) && !this.#reader.closed) outlet.give(this.#turn());
+    return outlet.used;
   }
 
   close(): Promise<void> {
@@ -46,7 +41,8 @@ export class LoopedFile implements Source {
     return this.close();
   }
 
-  #take(run: Buffer): Buffer {
+  /** Surveys a run of the first pass; makes one of the file that of a later pass. */
+  #prepare(run: Buffer): Buffer {
     if (this.#plan) this.#plan.rewrite(run, this.#index, this.#pass);
     else this.#survey.push(run);
     this.#index += run.length / TS_PACKET_BYTES;
@@ -55,7 +51,7 @@ export class LoopedFile implements Source {
 
   /** From the end of the file to its beginning: the last packets, and what goes before the next pass. */
   #turn(): Buffer {
-    const tail = this.#take(this.#sync.finish());
+    const tail = this.#prepare(this.#sync.finish());
     if (this.#index === 0) throw emptyInput(this.#path); // somebody emptied it meanwhile
     if (!this.#plan) {
       this.description.notes.push(...syncNotes(this.#sync));

@@ -7,10 +7,11 @@ import { exitStatus, FfmpegChild, findFfmpeg } from '../../codecs/ffmpeg.ts';
 import { probeBytes } from '../../codecs/probe.ts';
 import { TsSync } from '../../wire/ts-sync.ts';
 import { mediaOf } from '../overview.ts';
-import type { Source, SourceDescription } from '../source.ts';
+import type { RunSink, Source } from '../source.ts';
 import { ConvertedSource, describe, planned } from './converted.ts';
 import { emptyInput, probeFailure } from './faults.ts';
-import { MOST_LEADING_BYTES, syncNotes } from './transport-file.ts';
+import { MOST_LEADING_BYTES } from './transport-file.ts';
+import { type ByteReader, TransportSource } from './transport-source.ts';
 
 /** So much is looked at to tell what comes, and no longer than this after the first byte. */
 const HEAD_BYTES = 256 * 1024;
@@ -26,7 +27,9 @@ export async function openPipe(stream: Readable, name = 'standard input'): Promi
   try {
     const head = await pipe.gather(isRecognised);
     if (head.length === 0) throw emptyInput(name);
-    return isRecognised(head) ? new TransportPipe(pipe, name, head) : await openOther(pipe, name, head);
+    if (!isRecognised(head)) return await openOther(pipe, name, head);
+    const media = mediaOf(new TsSync().push(head));
+    return new TransportSource(pipe, { name, media, transportStream: true, live: true, notes: [] });
   } catch (error) {
     stream.destroy();
     throw error;
@@ -47,13 +50,13 @@ async function openOther(pipe: PipeReader, name: string, head: Buffer): Promise<
   const plan = planned(media, name);
   const child = new FfmpegChild(ffmpeg, pipeArguments(plan, name));
   // When the child is gone it says so itself; when the pipe ends the child finishes what it has.
-  void pipeline(pipe.all(head), child.stdin).catch(() => undefined);
+  void pipeline(pipe.all(), child.stdin).catch(() => undefined);
   const conversion = {
     output: child.stdout,
     messages: child.messages,
     ended: child.exited.then(exitStatus),
     stop: async (): Promise<void> => {
-      pipe.close();
+      await pipe.close();
       await child.stop();
     },
   };
@@ -61,9 +64,10 @@ async function openOther(pipe: PipeReader, name: string, head: Buffer): Promise<
 }
 
 /** Takes a stream piece by piece, also with an eye on the clock. */
-class PipeReader {
+class PipeReader implements ByteReader {
   readonly #stream: Readable;
   readonly #pieces: AsyncIterator<Buffer>;
+  #gathered: Buffer | undefined;
   #coming: Promise<Buffer | undefined> | undefined;
 
   constructor(stream: Readable) {
@@ -71,37 +75,45 @@ class PipeReader {
     this.#pieces = stream[Symbol.asyncIterator]();
   }
 
-  /** The next piece; `undefined` at the end and once closed. */
-  async next(): Promise<Buffer | undefined> {
-    const coming = this.#coming ?? this.#read();
-    this.#coming = undefined;
-    return coming;
+  /** What was gathered, then piece by piece. */
+  async next(take: RunSink): Promise<boolean> {
+    const piece = await this.#piece();
+    if (piece) take(piece);
+    return piece !== undefined;
   }
 
-  /** Collects until there is enough of it to tell, too much, no more, or too long a wait. */
+  /** Looks ahead until there is enough of it to tell, too much, no more, or too long a wait. It comes again. */
   async gather(enough: (head: Buffer) => boolean): Promise<Buffer> {
-    let head = (await this.next()) ?? Buffer.alloc(0);
+    let head = (await this.#read()) ?? Buffer.alloc(0);
     const patience = new AbortController();
     const late = sleep(PATIENCE_MS, undefined, { signal: patience.signal }).catch(() => undefined);
     while (head.length > 0 && head.length < HEAD_BYTES && !enough(head)) {
       this.#coming ??= this.#read();
       const piece = await Promise.race([this.#coming, late]);
-      if (!piece) break; // whatever is still coming is kept for `next`
+      if (!piece) break; // whatever is still coming is kept
       this.#coming = undefined;
       head = Buffer.concat([head, piece]);
     }
     patience.abort();
+    this.#gathered = head;
     return head;
   }
 
-  /** Everything: what was gathered, then the rest. */
-  async *all(head: Buffer): AsyncGenerator<Buffer> {
-    yield head;
-    for (let piece = await this.next(); piece; piece = await this.next()) yield piece;
+  /** The same, for whoever wants it as a stream. */
+  async *all(): AsyncGenerator<Buffer> {
+    for (let piece = await this.#piece(); piece; piece = await this.#piece()) yield piece;
   }
 
-  close(): void {
+  close(): Promise<void> {
     this.#stream.destroy();
+    return Promise.resolve();
+  }
+
+  #piece(): Promise<Buffer | undefined> {
+    const ready = this.#gathered ? Promise.resolve(this.#gathered) : (this.#coming ?? this.#read());
+    if (this.#gathered) this.#gathered = undefined;
+    else this.#coming = undefined;
+    return ready;
   }
 
   async #read(): Promise<Buffer | undefined> {
@@ -111,47 +123,5 @@ class PipeReader {
     } catch {
       return undefined; // torn down, or whoever wrote is gone: either way there is no more
     }
-  }
-}
-
-/** A transport stream that comes through a pipe. */
-class TransportPipe implements Source {
-  readonly description: SourceDescription;
-  readonly #pipe: PipeReader;
-  readonly #sync = new TsSync();
-  #head: Buffer | undefined;
-  #ended = false;
-
-  constructor(pipe: PipeReader, name: string, head: Buffer) {
-    this.#pipe = pipe;
-    this.#head = head;
-    const media = mediaOf(new TsSync().push(head));
-    this.description = { name, media, transportStream: true, live: true, notes: [] };
-  }
-
-  async read(): Promise<Buffer | undefined> {
-    while (!this.#ended) {
-      const piece = this.#head ?? (await this.#pipe.next());
-      this.#head = undefined;
-      const run = piece ? this.#sync.push(piece) : this.#finish();
-      if (run.length > 0) return run;
-    }
-    return undefined;
-  }
-
-  async close(): Promise<void> {
-    this.#pipe.close();
-    return Promise.resolve();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-
-  #finish(): Buffer {
-    this.#ended = true;
-    const run = this.#sync.finish();
-    this.description.notes.push(...syncNotes(this.#sync));
-    return run;
   }
 }

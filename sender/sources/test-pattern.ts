@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { rawLiveArguments } from '../../codecs/ffmpeg-args.ts';
 import { FfmpegChild, ffmpegStopped, exitStatus, findFfmpeg } from '../../codecs/ffmpeg.ts';
 import { monotonicNow, wallNow } from '../../transport/clock.ts';
-import type { Source, SourceDescription } from '../source.ts';
+import type { RunSink, Source, SourceDescription } from '../source.ts';
 import { PICTURE_FRAMES_PER_SECOND, PICTURE_HEIGHT, PICTURE_WIDTH, TestPicture } from '../test-picture.ts';
 import { TestTone, TONE_SAMPLE_RATE_HZ } from '../test-tone.ts';
 import { wholePackets } from './converted.ts';
@@ -65,10 +65,13 @@ export class TestPatternSource implements Source {
     return this.#frameZeroAtUnixMs;
   }
 
-  async read(): Promise<Buffer | undefined> {
+  async read(take: RunSink): Promise<boolean> {
     const { done, value } = await this.#packets.next();
-    if (done !== true) return value;
-    if (this.#stop.signal.aborted) return undefined;
+    if (done !== true) {
+      take(value);
+      return true;
+    }
+    if (this.#stop.signal.aborted) return false;
     const status = exitStatus(await this.#child.exited) ?? 'status 0';
     throw ffmpegStopped(status, this.#child.messages);
   }

@@ -2,7 +2,7 @@
  * A whole sender on virtual time: the pure stages of `sender/`, put together as `sender/index.ts` does, with a queue for the
  * socket.
  */
-import type { Datagram } from '../../sender/datagram.ts';
+import { type Datagram, DatagramPool } from '../../sender/datagram.ts';
 import { Framer, HEADER_BYTES, sequenceEndMark } from '../../sender/framer.ts';
 import { Pacer } from '../../sender/pacer.ts';
 import { Packetizer } from '../../sender/packetizer.ts';
@@ -64,8 +64,8 @@ export class VirtualSender implements Stage<Feedback, Departure> {
     this.#first = first;
     this.#runs = runs[Symbol.iterator]();
     this.#pacer = new Pacer({ bitsPerSecond: options.bitsPerSecond });
-    const headerBytes = HEADER_BYTES[framing];
-    const packetizer = new Packetizer({ transportStream: true, holdMs: Infinity, headerBytes });
+    const pool = new DatagramPool(HEADER_BYTES[framing]);
+    const packetizer = new Packetizer({ transportStream: true, holdMs: Infinity, pool });
     this.#media = chain(chain(packetizer, new Framer({ framing, ...first })), this.#pacer);
     this.departures = {
       index: 0,

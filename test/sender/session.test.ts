@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { type SenderOptions, type SenderSession, startSender } from '../../sender/index.ts';
-import type { Source, SourceDescription } from '../../sender/source.ts';
+import type { RunSink, Source, SourceDescription } from '../../sender/source.ts';
 import { monotonicNow } from '../../transport/clock.ts';
 import type {
   ArrivalSink,
@@ -99,13 +99,18 @@ class Memory implements Source {
     this.#then = then;
   }
 
-  async read(): Promise<Buffer | undefined> {
+  async read(take: RunSink): Promise<boolean> {
     const run = this.#runs[this.reads++];
-    if (run) return run;
+    if (run) {
+      const lent = Buffer.from(run);
+      take(lent);
+      lent.fill(0xdd);
+      return true;
+    }
     if (this.#then instanceof Error) throw this.#then;
     if (this.#then === 'wait' && !this.closed)
       await new Promise<void>((resolve) => (this.#release = resolve));
-    return undefined;
+    return false;
   }
 
   async close(): Promise<void> {
