@@ -118,17 +118,20 @@ export class Handover {
   }
 
   #handOver(mostChunks: number): void {
-    if (this.#busy) return;
+    if (this.#busy) return; // asked for by a taker: what there is is on its way
     this.#busy = true;
     let left = mostChunks;
-    while (left > 0) {
-      const run = this.#addon.nextArrivals();
-      if (run < 0) break;
-      this.#takeRun(run >> 16, (run >> 8) & 0xff, run & 0xff);
-      left--;
+    try {
+      while (left > 0) {
+        const run = this.#addon.nextArrivals();
+        if (run < 0) break;
+        this.#takeRun(run >> 16, (run >> 8) & 0xff, run & 0xff);
+        left--;
+      }
+      this.#endRun();
+    } finally {
+      this.#busy = false;
     }
-    this.#endRun();
-    this.#busy = false;
     if (left === 0) setImmediate(this.#again);
   }
 

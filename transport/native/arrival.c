@@ -104,11 +104,13 @@ static void *receive_all(void *data) {
 static void wake_javascript(napi_env env, napi_value taker, void *context, void *data) {
   (void)data;
   struct arrivals *arrivals = context;
-  napi_value undefined;
+  napi_value undefined, fault;
   if (!env) return; /* the environment ends */
   atomic_store(&arrivals->waking, false);
   napi_get_undefined(env, &undefined);
-  napi_call_function(env, undefined, taker, 0, NULL, NULL);
+  if (napi_call_function(env, undefined, taker, 0, NULL, NULL) != napi_pending_exception) return;
+  napi_get_and_clear_last_exception(env, &fault);
+  napi_fatal_exception(env, fault);
 }
 
 static struct arrivals *arrivals_of(napi_env env, napi_callback_info info, size_t count, napi_value *values) {
