@@ -109,7 +109,7 @@ class Session implements ReceiverSession {
   #closing: Promise<void> | undefined;
 
   constructor(options: ReceiverOptions) {
-    const { address, engine, latencyMs, cname, random, now = monotonicNow } = options;
+    const { address, latencyMs, cname, random, now = monotonicNow } = options;
     const { framing } = address;
     this.#options = options;
     this.#now = () => (this.#lookedAt = now());
@@ -119,7 +119,6 @@ class Session implements ReceiverSession {
     this.#reception = new Reception({
       ...(framing && { framing }),
       latencyMs,
-      ...(engine.handoverMs !== undefined && { handoverMs: engine.handoverMs }),
       release: 'in-order',
       cname,
       random,

@@ -67,8 +67,6 @@ export type ReceptionOutput =
 export interface ReceptionOptions extends PlayedStreamOptions {
   /** Fixed by the address's scheme; absent: recognised. */
   framing?: Framing;
-  /** What arrived less than this ago may not have been pushed yet: nothing is given up before, milliseconds. Default 0. */
-  handoverMs?: number;
   /** Canonical name in receiver reports. */
   cname: string;
   /** Uniform in [0, 1): our SSRC and the spacing of reports. */
@@ -92,7 +90,6 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
   readonly #demultiplexer: Demultiplexer;
   readonly #reporter: ReceiverReporter;
   readonly #latencyMs: number;
-  readonly #handoverMs: number;
   readonly #ready: ReceptionOutput[] = [];
   /** When the newest datagram arrived, and whether one came since the last poll. */
   #heardAt = -Infinity;
@@ -107,7 +104,6 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
   constructor(options: ReceptionOptions) {
     const { framing, latencyMs, cname, random } = options;
     this.#latencyMs = latencyMs;
-    this.#handoverMs = options.handoverMs ?? 0;
     this.#stream = new PlayedStream(options);
     this.#demultiplexer = new Demultiplexer(framing, latencyMs);
     this.#reporter = new ReceiverReporter({
@@ -162,7 +158,7 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
 
   get wakeAt(): number {
     if (this.#ready.length > 0 || this.#stream.isReplaying || this.#givingUp) return -Infinity;
-    return Math.min(this.#dueAt() + this.#handoverMs, this.#reporter.wakeAt);
+    return Math.min(this.#stream.wakeAt, this.#succeedsAt(), this.#reporter.wakeAt);
   }
 
   /** Counters and gauges at `now`. */
@@ -247,17 +243,7 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
 
   /** What has arrived until then is in, as far as can be known. */
   #readUntil(now: number): number {
-    if (this.#isFresh) return Math.min(now, this.#heardAt);
-    const handoverMs = this.#handoverMs;
-    const dueAt = this.#dueAt();
-    const readUntil = now - handoverMs;
-    // `wakeAt` must keep its promise, whatever is rounded.
-    return now >= dueAt + handoverMs ? Math.max(readUntil, dueAt) : readUntil;
-  }
-
-  /** When something is given up or taken over for want of what should have arrived. */
-  #dueAt(): number {
-    return Math.min(this.#stream.wakeAt, this.#succeedsAt());
+    return this.#isFresh ? Math.min(now, this.#heardAt) : now;
   }
 
   /** When another sender takes over: not before its beginning is whole, nor while the stream has anything left to do. */

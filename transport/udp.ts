@@ -66,6 +66,8 @@ export interface DepartureQueue extends AsyncDisposable {
    * until they have left; the native one copies what is pushed at once, so there it is `Infinity`.
    */
   readonly released: number;
+  /** What people should know of how it sends; absent: nothing. */
+  readonly notes?: readonly string[];
   /** Resolves, once, with the reason when the socket cannot send at all (E103, E109, E113 …). Pending otherwise. */
   readonly failure: Promise<LancastError>;
   /**
@@ -146,11 +148,6 @@ export interface Exchange extends AsyncDisposable {
 /** One implementation of UDP. */
 export interface UdpEngine {
   readonly kind: 'javascript' | 'native';
-  /**
-   * A datagram reaches its sink at most this many milliseconds after it arrived, unless this process is busy: how long its engine
-   * waits for more. Default 0.
-   */
-  readonly handoverMs?: number;
   /** Opens a paced sending socket. Throws `LancastError` E102, E103, E105, E106, E115. */
   openDeparture(options: DepartureOptions): Promise<DepartureQueue>;
   /** Opens a receiving socket and joins. Throws `LancastError` E102, E103, E104, E105, E107, E111. */

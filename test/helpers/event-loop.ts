@@ -13,10 +13,18 @@ interface Busy {
   to: number;
 }
 
+/** How the process and its engine are. */
+interface LoopOptions extends Partial<ReceptionOptions> {
+  /** Default: never. */
+  busy?: readonly Busy[];
+  /** How long the engine waits for more datagrams before it hands them over, unless it is asked. Default 0. */
+  gatherMs?: number;
+}
+
 /** Everything that is made of these datagrams, which the engine has stamped as they arrived. */
 export function receiveInLoop(
   arrivals: readonly InTransit<Sent>[],
-  { busy = [], ...options }: Partial<ReceptionOptions> & { busy?: readonly Busy[] } = {},
+  { busy = [], gatherMs = 0, ...options }: LoopOptions = {},
 ): { outputs: Output[]; figures: ReceptionFigures } {
   const loop = new Loop(busy);
   const reception = newReception(options);
@@ -32,22 +40,27 @@ export function receiveInLoop(
   );
   const media = new Socket(
     arrivals.filter(({ item }) => !item.rtcp),
-    options.handoverMs,
+    gatherMs,
   );
   const rtcp = new Socket(
     arrivals.filter(({ item }) => item.rtcp),
-    options.handoverMs,
+    gatherMs,
   );
-  while (loop.turn(Math.min(media.readableAt, rtcp.readableAt))) {
-    for (const { at, item } of rtcp.read(loop.now())) {
+  const handOver = () => {
+    for (const { at, item } of rtcp.take(loop.now())) {
       driver.push({ kind: 'rtcp', data: item.data, arrivedAt: at, source: item.from ?? SENDER });
     }
-    const datagrams = media.read(loop.now());
+    const datagrams = media.take(loop.now());
     for (const [index, { at, item }] of datagrams.entries()) {
       reception.pushMedia(item.data, at, item.from ?? SENDER);
       const isLast = index % BATCH === BATCH - 1 || index === datagrams.length - 1;
       if (isLast || reception.isPressing) driver.drain();
     }
+  };
+  for (;;) {
+    const readableAt = Math.min(media.readableAt, rtcp.readableAt);
+    if (!loop.turn(readableAt)) break;
+    if (loop.now() >= readableAt || loop.isAsked) handOver();
     loop.check();
   }
   return { outputs, figures: reception.figures(loop.now()) };
@@ -56,28 +69,28 @@ export function receiveInLoop(
 /** What arrived and was not read yet. */
 class Socket {
   readonly #arrivals: readonly InTransit<Sent>[];
-  readonly #handoverMs: number;
+  readonly #gatherMs: number;
   #read = 0;
 
-  constructor(arrivals: readonly InTransit<Sent>[], handoverMs = 0) {
+  constructor(arrivals: readonly InTransit<Sent>[], gatherMs: number) {
     this.#arrivals = arrivals;
-    this.#handoverMs = handoverMs;
+    this.#gatherMs = gatherMs;
   }
 
-  /** When the engine says that there is something to read. */
+  /** When the engine hands it over by itself. */
   get readableAt(): number {
-    return (this.#arrivals[this.#read]?.at ?? Infinity) + this.#handoverMs;
+    return (this.#arrivals[this.#read]?.at ?? Infinity) + this.#gatherMs;
   }
 
-  /** Everything that has arrived by `now`, once the engine says that there is something. */
-  read(now: number): readonly InTransit<Sent>[] {
+  /** Everything that has arrived by `now`. */
+  take(now: number): readonly InTransit<Sent>[] {
     const from = this.#read;
-    if (now >= this.readableAt) while ((this.#arrivals[this.#read]?.at ?? Infinity) <= now) this.#read++;
+    while ((this.#arrivals[this.#read]?.at ?? Infinity) <= now) this.#read++;
     return this.#arrivals.slice(from, this.#read);
   }
 }
 
-/** An event loop: in each turn first timers, then sockets, then what waits for both. */
+/** An event loop: in each turn first timers, then sockets, then who asked for them to be read. */
 class Loop implements DriverOptions {
   readonly #busy: readonly Busy[];
   #now = 0;
@@ -98,9 +111,14 @@ class Loop implements DriverOptions {
 
   readonly afterReading = (next: () => void): void => void this.#checks.push(next);
 
+  /** Somebody wants the sockets to be read first. */
+  get isAsked(): boolean {
+    return this.#checks.length > 0;
+  }
+
   /** Waits for the next event and calls the timers that are due; false when there is nothing to wait for. */
   turn(readableAt: number): boolean {
-    let next = this.#checks.length > 0 ? this.#now : readableAt;
+    let next = this.isAsked ? this.#now : readableAt;
     for (const { at } of this.#timers) next = Math.min(next, at);
     if (next === Infinity) return false;
     this.#now = Math.max(this.#now, next);

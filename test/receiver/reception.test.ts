@@ -205,21 +205,6 @@ describe('datagrams that are handed over together', () => {
     handOver(reception, run, 65);
     expect(reception.figures(65)).toMatchObject({ packets: count, lost: 0, refused: {} });
   });
-
-  it('are waited for as long as an engine gathers them', () => {
-    const reception = begun({ handoverMs: 20 });
-    const [missing, ...rest] = later(4);
-    handOver(reception, rest, 90);
-    expect(reception.wakeAt).toBe(60 + LATENCY_MS + 20);
-    expect(brief(handOver(reception, [], 270))).toBe('');
-    expect(brief(handOver(reception, [{ ...missing!, at: 259 }], 279))).toBe('5 6 7 8');
-  });
-
-  it('are given up when an engine cannot have gathered them any longer', () => {
-    const reception = begun({ handoverMs: 20 });
-    handOver(reception, later(4).slice(1), 90);
-    expect(brief(handOver(reception, [], reception.wakeAt))).toBe('gap 5+1 6 7 8');
-  });
 });
 
 describe('the end of a stream', () => {
