@@ -11,6 +11,7 @@ import { addDeparting, removeDeparting, wakeDeparting, type Departing } from './
 import { sendFailure } from './dgram-errors.ts';
 import { checkDestination, checkTtl } from './dgram-socket.ts';
 import { presentCard } from './interfaces.ts';
+import { findKernelPacing, type KernelPacing } from './kernel-pacing.ts';
 import type { NativeAddon } from './native-addon.ts';
 import { openSending } from './native-socket.ts';
 import type { ChosenInterface, DepartureOptions, DepartureQueue, DepartureStats } from './udp.ts';
@@ -20,8 +21,15 @@ export type DepartureHandle = object & { readonly departures: unique symbol };
 
 /** What `native/departure.c` offers. */
 export interface DepartureAddon {
-  /** Opens a queue to connected sockets, which are the queue's from then on. Quantum 0: each datagram at its time. */
-  openDepartures(sockets: readonly number[], quantumMs: number): DepartureHandle;
+  /**
+   * Opens a queue to connected sockets, which are the queue's from then on. Quantum 0: each datagram at its time. With `fq` or
+   * `etf` datagrams bear their times and are given to the card's queue of that kind a little ahead of them.
+   */
+  openDepartures(sockets: readonly number[], quantumMs: number, cardQueue?: string): DepartureHandle;
+  /** The kind of a card's queue; empty when the kernel does not tell. */
+  cardQueue(card: string): string;
+  /** Lets datagrams of a socket bear their times, for a queue `fq` or `etf`. */
+  allowTransmitTimes(socket: number, cardQueue: string): void;
   /** Copies `count` datagrams, which lie behind each other in `bytes`; of those that no datagram can hold nothing is there. */
   pushDepartures(
     queue: DepartureHandle,
@@ -67,21 +75,33 @@ export async function openNativeDeparture(
 ): Promise<DepartureQueue> {
   checkTtl(options.ttl);
   for (const destination of options.destinations) checkDestination(destination, options.broadcast ?? false);
-  const sockets = openSockets(addon, options, options.via);
+  const { via, kernelPacing = false, quantumMs = DEFAULT_QUANTUM_MS } = options;
+  const pacing = kernelPacing ? findKernelPacing(addon, via) : { cardQueue: '' };
+  const prepare = (card: ChosenInterface): number[] => openSockets(addon, options, { card, pacing });
+  const sockets = prepare(via);
+  // A kernel that keeps the times needs nobody who does.
+  const quantum = pacing.cardQueue === '' ? quantumMs : DEFAULT_QUANTUM_MS;
   try {
-    const queue = addon.openDepartures(sockets, options.quantumMs ?? DEFAULT_QUANTUM_MS);
-    return new NativeDeparture(addon, queue, options);
+    const queue = addon.openDepartures(sockets, quantum, pacing.cardQueue);
+    return new NativeDeparture(queue, { addon, options, prepare, pacing });
   } catch (error) {
     sockets.forEach((socket) => addon.closeSocket(socket));
     throw error;
   }
 }
 
-function openSockets(addon: NativeAddon, options: DepartureOptions, via: ChosenInterface): number[] {
+function openSockets(
+  addon: NativeAddon,
+  options: DepartureOptions,
+  { card, pacing }: { card: ChosenInterface; pacing: KernelPacing },
+): number[] {
   const sockets: number[] = [];
   try {
-    for (const destination of options.destinations)
-      sockets.push(openSending(addon, destination, { ...options, via }));
+    for (const destination of options.destinations) {
+      const socket = openSending(addon, destination, { ...options, via: card });
+      sockets.push(socket);
+      if (pacing.cardQueue !== '') addon.allowTransmitTimes(socket, pacing.cardQueue);
+    }
     return sockets;
   } catch (error) {
     sockets.forEach((socket) => addon.closeSocket(socket));
@@ -130,6 +150,15 @@ class Slab {
 
 const slab = new Slab();
 
+/** What a queue is made of. */
+interface Parts {
+  addon: NativeAddon;
+  options: DepartureOptions;
+  /** Opens the sockets. */
+  prepare: (card: ChosenInterface) => number[];
+  pacing: KernelPacing;
+}
+
 interface Waiting {
   /** Until so many datagrams have left; or, without it, until there is room. */
   pushed?: number;
@@ -140,10 +169,12 @@ interface Waiting {
 class NativeDeparture implements DepartureQueue, Departing {
   readonly failure: Promise<LancastError>;
   readonly released = Infinity;
+  readonly notes: readonly string[];
 
   readonly #addon: NativeAddon;
   readonly #queue: DepartureHandle;
   readonly #options: DepartureOptions;
+  readonly #prepare: (card: ChosenInterface) => number[];
   readonly #counters = new Float64Array(COUNTERS);
   #waiting: Waiting[] = [];
   #fail: (reason: LancastError) => void = () => undefined;
@@ -155,10 +186,12 @@ class NativeDeparture implements DepartureQueue, Departing {
   #reopenAt = 0; // not before
   #closed = false;
 
-  constructor(addon: NativeAddon, queue: DepartureHandle, options: DepartureOptions) {
+  constructor(queue: DepartureHandle, { addon, options, prepare, pacing }: Parts) {
     this.#addon = addon;
     this.#queue = queue;
     this.#options = options;
+    this.#prepare = prepare;
+    this.notes = pacing.note === undefined ? [] : [pacing.note];
     this.failure = new Promise((resolve) => (this.#fail = resolve));
     addDeparting(this);
     this.#lookAgain(monotonicNow());
@@ -260,7 +293,7 @@ class NativeDeparture implements DepartureQueue, Departing {
     const card = presentCard(this.#options.via);
     if (!card) return;
     try {
-      this.#addon.exchangeSockets(this.#queue, openSockets(this.#addon, this.#options, card.via));
+      this.#addon.exchangeSockets(this.#queue, this.#prepare(card.via));
     } catch {
       // not ready yet: the next refusal tries again
     }

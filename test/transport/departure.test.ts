@@ -7,7 +7,7 @@ import { monotonicNow } from '../../transport/clock.ts';
 import { buildCapture, startCapture } from '../bench/capture.ts';
 import { testDepartures } from './engine-departure.ts';
 import { loopback, port, until } from './engine-fixture.ts';
-import { ENGINES, native } from './engines.ts';
+import { addon, ENGINES, native } from './engines.ts';
 
 for (const engine of ENGINES)
   describe(`departures of the ${engine.kind} engine`, () => testDepartures(engine));
@@ -62,6 +62,40 @@ describe('departures of the native engine alone', () => {
       out.push(Buffer.from('x'), 0);
       expect(await captured).toMatchObject({ datagrams: 1, tos: (dscp ?? 0) * 4 });
     }
+  });
+
+  it('keeps the pace itself, and says so, where the card keeps no times', async () => {
+    const { heard, queue } = await listen('127.0.0.1', port());
+    const out = await depart([queue.local], { kernelPacing: true });
+    expect(out.notes).toEqual([
+      expect.stringMatching(/^no kernel pacing: .+; lancast keeps the pace itself$/),
+    ]);
+    const start = monotonicNow() + 20;
+    for (let index = 0; index < 30; index++) out.push(Buffer.from([index]), start + 2 * index);
+    await until(() => heard.length === 30);
+    expect((heard.at(-1)?.at ?? 0) - (heard[0]?.at ?? 0)).toBeGreaterThan(40);
+    expect((await depart([queue.local])).notes).toEqual([]);
+  });
+
+  it('gives datagrams with their times to a kernel that keeps them, a little ahead', async () => {
+    expect(addon.cardQueue('lo')).toBe('noqueue');
+    expect(addon.cardQueue('gone0')).toBe('');
+    const { heard, queue } = await listen('127.0.0.1', port());
+    const { address, port: on } = queue.local;
+    const socket = addon.openSocket({ family: 4, connectAddress: address, connectPort: on });
+    addon.allowTransmitTimes(socket, 'fq');
+    const handle = addon.openDepartures([socket], 4, 'fq');
+    const start = monotonicNow() + 30;
+    const dueTimes = Float64Array.from({ length: 50 }, (_, index) => start + index);
+    const bytes = Uint8Array.from({ length: 50 }, (_, index) => index);
+    addon.pushDepartures(handle, bytes, new Uint32Array(50).fill(1), dueTimes, 50);
+    await until(() => heard.length === 50);
+    addon.closeDepartures(handle);
+    expect(heard.map(({ data }) => data[0])).toEqual([...Array(50).keys()]);
+    // The queue of loopback keeps nothing: they come when they are given to it.
+    const ahead = heard.map(({ at }, index) => start + index - at);
+    expect(Math.max(...ahead)).toBeLessThan(4 + 2 + 0.2);
+    expect([...ahead].sort((a, b) => a - b)[25]).toBeGreaterThan(1);
   });
 
   it('opens and closes thousands of queues without keeping descriptors, threads or memory', async () => {

@@ -11,6 +11,8 @@
 
 /* Free blocks that are kept: 1 MiB, and half as many as are in use, since they come and go in runs. */
 #define SPARE_BLOCKS 16
+/* How long before its time a datagram is with a kernel that keeps it, at least. */
+#define KERNEL_AHEAD_MS 2
 
 static pthread_mutex_t spare_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct block *spare;
@@ -69,7 +71,7 @@ void move_on(struct cursor *at, uint64_t count) {
   }
 }
 
-struct departure_queue *queue_new(double quantum) {
+struct departure_queue *queue_new(double quantum, clockid_t clock) {
   struct departure_queue *queue = calloc(1, sizeof *queue);
   struct block *block = queue ? block_new() : NULL;
   if (!block) {
@@ -77,6 +79,8 @@ struct departure_queue *queue_new(double quantum) {
     return NULL;
   }
   schedule_init(&queue->schedule, quantum);
+  queue->clock = clock;
+  queue->ahead = clock == NO_TRANSMIT_CLOCK ? 0 : quantum / 2 + KERNEL_AHEAD_MS;
   queue->head = queue->tail = queue->released.block = block;
   queue->block_count = 1;
   return queue;

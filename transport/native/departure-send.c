@@ -27,7 +27,7 @@ struct batch {
   struct iovec parts[MOST_MESSAGES][MOST_PARTS];
   uint32_t datagrams[MOST_MESSAGES];
   uint32_t bytes[MOST_MESSAGES];
-  _Alignas(struct cmsghdr) uint8_t control[MOST_MESSAGES][CMSG_SPACE(sizeof(uint16_t))];
+  _Alignas(struct cmsghdr) uint8_t control[MOST_MESSAGES][CMSG_SPACE(sizeof(uint64_t))];
 };
 
 /* The thread's alone. */
@@ -73,11 +73,16 @@ static void add_message(unsigned i, struct cursor *at, uint64_t most) {
 }
 
 /* Makes messages of what was given out and `outlet` has not sent. None when the first one cannot be a message at all. */
-static void fill(const struct outlet *outlet, uint64_t rest) {
+static void fill(const struct departure_queue *queue, const struct outlet *outlet) {
+  const bool alone = !outlet->segments || queue->clock != NO_TRANSMIT_CLOCK;
+  uint64_t rest = queue->released_count - outlet->done;
   struct cursor at = outlet->cursor;
   for (batch.count = 0; batch.count < MOST_MESSAGES && rest > 0; batch.count++) {
-    if (entry_at(&at)->length > MOST_DATAGRAM_BYTES) return;
-    add_message(batch.count, &at, outlet->segments ? (rest < MOST_SEGMENTS ? rest : MOST_SEGMENTS) : 1);
+    const struct entry *first = entry_at(&at);
+    if (first->length > MOST_DATAGRAM_BYTES) return;
+    add_message(batch.count, &at, alone ? 1 : rest < MOST_SEGMENTS ? rest : MOST_SEGMENTS);
+    if (queue->clock != NO_TRANSMIT_CLOCK)
+      stamp_message(&batch.messages[batch.count].msg_hdr, batch.control[batch.count], queue->clock, first->due_at);
     rest -= batch.datagrams[batch.count];
   }
 }
@@ -143,7 +148,7 @@ static bool refused(struct departure_queue *queue, struct outlet *outlet, int fa
 /* Returns false when the kernel has no room for the rest. */
 static bool send_by(struct departure_queue *queue, struct outlet *outlet, double now) {
   while (outlet->done < queue->released_count) {
-    fill(outlet, queue->released_count - outlet->done);
+    fill(queue, outlet);
     if (batch.count == 0) {
       give_up(queue, outlet, 1, EMSGSIZE);
       continue;

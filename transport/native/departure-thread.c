@@ -31,15 +31,15 @@ static void sleep_until(double at, unsigned heard) {
 static double drive(struct departure_queue *queue) {
   const double now = monotonic_ms();
   const struct entry *entry = entry_at(&queue->released);
-  if (entry && schedule_opens(&queue->schedule, entry->due_at, now)) {
-    while (entry && schedule_releases(&queue->schedule, entry->due_at, now)) {
+  if (entry && schedule_opens(&queue->schedule, entry->due_at - queue->ahead, now)) {
+    while (entry && schedule_releases(&queue->schedule, entry->due_at - queue->ahead, now)) {
       queue->released.index++;
       queue->released_count++;
       entry = entry_at(&queue->released);
     }
   }
   const double again = send_released(queue, now);
-  return entry ? fmin(again, schedule_wake_at(&queue->schedule, entry->due_at)) : again;
+  return entry ? fmin(again, schedule_wake_at(&queue->schedule, entry->due_at - queue->ahead)) : again;
 }
 
 static void *run(void *unused) {
@@ -84,5 +84,5 @@ void thread_remove(struct departure_queue *queue) {
 }
 
 void thread_tell(const struct departure_queue *queue, double due_at) {
-  if (due_at - queue->schedule.quantum / 2 < armed_for) ring();
+  if (due_at - queue->ahead - queue->schedule.quantum / 2 < armed_for) ring();
 }

@@ -52,11 +52,13 @@ static bool use_sockets(napi_env env, struct departure_queue *queue, napi_value 
   return done;
 }
 
-/* openDepartures(sockets: number[], quantumMs: number): DepartureHandle */
+/* openDepartures(sockets: number[], quantumMs: number, cardQueue?: string): DepartureHandle */
 static napi_value open_departures(napi_env env, napi_callback_info info) {
-  napi_value values[2], handle;
-  if (!arguments_of(env, info, 2, 2, values)) return NULL;
-  struct departure_queue *queue = queue_new(double_of(env, values[1]));
+  napi_value values[3], handle;
+  char kind[8] = "";
+  if (!arguments_of(env, info, 2, 3, values)) return NULL;
+  napi_get_value_string_utf8(env, values[2], kind, sizeof kind, NULL);
+  struct departure_queue *queue = queue_new(double_of(env, values[1]), transmit_clock(kind));
   if (!queue) return throw_errno(env, ENOMEM, "malloc");
   queue->env = env;
   const bool used = use_sockets(env, queue, values[0]);
@@ -144,6 +146,7 @@ static napi_value close_departures(napi_env env, napi_callback_info info) {
 }
 
 void export_departures(napi_env env, napi_value exports) {
+  export_kernel_pacing(env, exports);
   export_function(env, exports, "openDepartures", open_departures);
   export_function(env, exports, "pushDepartures", push_departures);
   export_function(env, exports, "departureCounters", departure_counters);

@@ -8,6 +8,7 @@
  *     departure-schedule.c  which datagrams leave now (pure)
  *     departure-send.c      system calls: runs of equal datagrams, several messages at once
  *     departure-thread.c    sleeps until the next quantum and drives all queues
+ *     kernel-pacing.c       transmit times for queues of cards that keep them
  *
  * All times are CLOCK_MONOTONIC in milliseconds.
  */
@@ -85,6 +86,8 @@ struct departure_queue {
   struct departure_queue *next; /* of the open ones */
   napi_env env;
   bool open;
+  clockid_t clock; /* of transmit times; NO_TRANSMIT_CLOCK: none are given */
+  double ahead;    /* how long before its time a datagram is given to the kernel that keeps it */
 
   /* JavaScript's side. */
   struct block *tail;
@@ -111,8 +114,8 @@ extern pthread_mutex_t departure_lock;
 /* Blocks of all queues that hold datagrams. */
 extern atomic_uint blocks_in_use;
 
-/* A queue without outlets; NULL without memory. */
-struct departure_queue *queue_new(double quantum);
+/* A queue without outlets; NULL without memory. `clock`: see struct departure_queue. */
+struct departure_queue *queue_new(double quantum, clockid_t clock);
 void queue_free(struct departure_queue *queue);
 /* Appends a datagram; false without memory. JavaScript's side. */
 bool queue_push(struct departure_queue *queue, const uint8_t *bytes, uint32_t length, double due_at);
@@ -125,6 +128,14 @@ void queue_reclaim(struct departure_queue *queue);
 
 /* Sends what the schedule has given out. Returns when to come back for what the kernel had no room for, else INFINITY. */
 double send_released(struct departure_queue *queue, double now);
+
+/* The kernel keeps no times. */
+#define NO_TRANSMIT_CLOCK ((clockid_t)-1)
+/* The clock of transmit times for a kind of queue, such as "fq". */
+clockid_t transmit_clock(const char *kind);
+/* Says when the message shall leave. `control` has room for 8 bytes. */
+void stamp_message(struct msghdr *message, uint8_t *control, clockid_t clock, double due);
+void export_kernel_pacing(napi_env env, napi_value exports);
 
 /* Drives `queue` from now on; starts the thread for the first one. Returns 0 or an errno. */
 int thread_add(struct departure_queue *queue);
