@@ -3,7 +3,7 @@
  *
  * Memory stays bounded because the source is read only while less than 200 ms lie ahead.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { monotonicNow, wallNow } from '../transport/clock.ts';
 import { Driver } from '../transport/driver.ts';
 import type { ChosenInterface, DepartureQueue, Exchange, UdpEngine } from '../transport/udp.ts';
@@ -122,6 +122,7 @@ export async function startSender(options: SenderOptions): Promise<SenderSession
     const heard: { by?: Sender } = {};
     const hear = (data: Buffer, _at: number, from: Endpoint): void => heard.by?.hear(data, from);
     const exchange = framing === 'rtp' ? await engine.openExchange({ via, ttl, broadcast }, hear) : undefined;
+    options.source.description.notes.push(...(queue.notes ?? []));
     heard.by = new Sender(options, { framing, queue, exchange });
     return heard.by;
   } catch (error) {
@@ -290,7 +291,8 @@ class Sender implements SenderSession {
     };
     while (!this.#stopped && (await source.read(take, this.#wantedBytes))) {
       const { roomAt } = this.#pacer;
-      if (roomAt > monotonicNow()) await this.#until(roomAt);
+      // Also when there is room: reading may never wait, and others want to have a turn.
+      await (roomAt > monotonicNow() ? this.#until(roomAt) : nextTurn());
       await this.#outlets.queue.room();
     }
   }
