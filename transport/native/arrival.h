@@ -31,7 +31,7 @@
 #define BATCH 32
 /* Sockets are left alone for 5 ms at most, or a half, a quarter … of that; below the last level they are not left alone. */
 #define LONGEST_WAIT_MS 5.0
-#define LEVELS 6
+#define LEVELS 8
 
 union address {
   struct sockaddr any;
@@ -108,7 +108,7 @@ struct arrivals {
   double announced_at;
   /* Until when it is too long to wait 5 ms, 2.5 ms … */
   double too_long_until[LEVELS];
-  /* How many messages come: sleeping pays from two in 5 ms on. */
+  /* How many messages come, and whether they are so many that sleeping saves wake-ups. */
   double counting_since;
   uint32_t messages;
   bool busy;
