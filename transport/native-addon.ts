@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import type { FileAddon } from './cached-read.ts';
 import type { ArrivalAddon } from './native-arrival.ts';
 import type { DepartureAddon } from './native-departure.ts';
 
@@ -45,12 +46,12 @@ export interface SocketAddon {
 }
 
 /** All that the addon offers. */
-export interface NativeAddon extends SocketAddon, DepartureAddon, ArrivalAddon {
+export interface NativeAddon extends SocketAddon, DepartureAddon, ArrivalAddon, FileAddon {
   readonly interfaceVersion: number;
 }
 
 /** That of `native/addon.c`. */
-const INTERFACE_VERSION = 1;
+const INTERFACE_VERSION = 2;
 
 /** Loads the addon. Gives the reason, a phrase for people, when there is none that can be used. */
 export function loadAddon(folder = builtFolder(), version = INTERFACE_VERSION): NativeAddon | string {

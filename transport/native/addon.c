@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Raised whenever a function changes: an addon that was built from other sources is refused (native-addon.ts). */
-#define INTERFACE_VERSION 1
+#define INTERFACE_VERSION 2
 
 static const struct {
   int fault;
@@ -84,5 +84,6 @@ NAPI_MODULE_INIT() {
   export_sockets(env, exports);
   export_departures(env, exports);
   export_arrivals(env, exports);
+  export_files(env, exports);
   return exports;
 }

@@ -69,5 +69,6 @@ socklen_t parse_endpoint(int family, const char *address, uint16_t port, struct 
 void export_sockets(napi_env env, napi_value exports);
 void export_departures(napi_env env, napi_value exports);
 void export_arrivals(napi_env env, napi_value exports);
+void export_files(napi_env env, napi_value exports);
 
 #endif
