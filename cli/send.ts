@@ -78,7 +78,9 @@ export const send = command({
 
 async function sendSource(values: SendValues, context: Context): Promise<number> {
   await tellEngine(values, context.output);
-  if (!(await isFolder(values.source))) return sendOne(values, context);
+  const { source } = values;
+  const isFile = source === '-' || source === 'test' || !(await isFolder(source));
+  if (isFile) return sendOne(values, context);
   return (await import('./send-folder.ts')).sendFolder(values, context);
 }
 

@@ -57,5 +57,8 @@ export function followTroubles(stream: OpenStream, voice: Voice, { patient = fal
     notes = stream.session.notes.length;
   };
   const timer = setInterval(look, LOOK_EVERY_MS).unref();
-  return () => clearInterval(timer);
+  return () => {
+    look(); // what came up last is told too
+    clearInterval(timer);
+  };
 }

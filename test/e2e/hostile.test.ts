@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { programme } from '../helpers/programme.ts';
 import { fileOf, freshGroup, lancast, sha256, temporaryFolder } from './program.ts';
 
-const film = programme({ durationMs: 1500, bitsPerSecond: 3_000_000 });
+const film = programme({ durationMs: 3000, bitsPerSecond: 2_000_000 });
 
 describe('a second sender on the same group', () => {
   it('is named, and does not get into the recording', async () => {
