@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { afterSockets, Driver } from '../../transport/driver.ts';
+import { afterSockets, Driver, onReading } from '../../transport/driver.ts';
 import type { Stage } from '../../wire/stage.ts';
 
 /** Gives each input back at the time the input names. */
@@ -361,5 +361,17 @@ describe('Driver of a stage that is fed from sockets', () => {
     setTimeout(() => events.push('later'), 5);
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(events).toEqual(['turn', 'later']);
+  });
+
+  it('has those of threads read before, once for all who ask', async () => {
+    const events: string[] = [];
+    onReading(() => events.push('read'));
+    afterSockets(() => {
+      events.push('first');
+      afterSockets(() => events.push('again'));
+    });
+    afterSockets(() => events.push('second'));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(events).toEqual(['read', 'first', 'second', 'read', 'again']);
   });
 });
