@@ -64,15 +64,16 @@ export class DatagramPool {
     }
     const start = this.#used;
     this.#used += datagramBytes;
+    // NaN and not 0: a field that was whole once and is not later makes V8 forget what it knows of all datagrams.
     return {
       bytes: this.#slab.subarray(start, this.#used),
       payloadBytes: 0,
       index: 0,
-      programmeTicks: 0,
-      transmitTicks: 0,
+      programmeTicks: NaN,
+      transmitTicks: NaN,
       discontinuity: false,
-      rtpTimestamp: 0,
-      dueAt: 0,
+      rtpTimestamp: NaN,
+      dueAt: NaN,
     };
   }
 }

@@ -56,7 +56,7 @@ export class Pacer implements Stage<Datagram, Datagram> {
   #bytes = 0;
   #originAt: number | undefined; // when stream time 0 is due
   #newestDueAt = -Infinity;
-  #newestTicks = 0;
+  #newestTicks = NaN;
   #windowStart: { ticks: number; bytes: number; dueAt: number; regainedMs: number } | undefined;
   #measured: Pace | undefined; // over the last whole window
 

@@ -1,5 +1,6 @@
 /** Files from front to back, as much at a time as is wanted. */
 import type { FileHandle } from 'node:fs/promises';
+import { readCached } from '../../transport/cached-read.ts';
 import type { RunSink } from '../source.ts';
 import { inputFailure } from './faults.ts';
 import { borrowPiece, PIECE_BYTES, returnPiece } from './reading-memory.ts';
@@ -79,7 +80,9 @@ const NOTHING = Buffer.alloc(0);
 async function fill(handle: FileHandle, position: number, memory: Buffer): Promise<Buffer> {
   let filled = 0;
   while (filled < memory.length) {
-    const { bytesRead } = await handle.read(memory, filled, memory.length - filled, position + filled);
+    let bytesRead = readCached(handle.fd, memory.subarray(filled), position + filled);
+    if (bytesRead < 0)
+      ({ bytesRead } = await handle.read(memory, filled, memory.length - filled, position + filled));
     if (bytesRead === 0) break;
     filled += bytesRead;
   }
