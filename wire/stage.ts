@@ -15,20 +15,34 @@ export interface Stage<In, Out> {
 
 /** Two stages as one: what leaves `first` enters `second` at the same instant. */
 export function chain<A, B, C>(first: Stage<A, B>, second: Stage<B, C>): Stage<A, C> {
-  return {
-    push: (input, now) => first.push(input, now),
-    poll(now) {
-      // One at a time, so that a view handed on by `first` is used up before it is asked again.
-      for (;;) {
-        const ready = second.poll(now);
-        if (ready !== undefined) return ready;
-        const item = first.poll(now);
-        if (item === undefined) return undefined;
-        second.push(item, now);
-      }
-    },
-    get wakeAt() {
-      return Math.min(first.wakeAt, second.wakeAt);
-    },
-  };
+  return new Chain(first, second);
+}
+
+class Chain<A, B, C> implements Stage<A, C> {
+  readonly #first: Stage<A, B>;
+  readonly #second: Stage<B, C>;
+
+  constructor(first: Stage<A, B>, second: Stage<B, C>) {
+    this.#first = first;
+    this.#second = second;
+  }
+
+  push(input: A, now: number): void {
+    this.#first.push(input, now);
+  }
+
+  poll(now: number): C | undefined {
+    // One at a time, so that a view handed on by `first` is used up before it is asked again.
+    for (;;) {
+      const ready = this.#second.poll(now);
+      if (ready !== undefined) return ready;
+      const item = this.#first.poll(now);
+      if (item === undefined) return undefined;
+      this.#second.push(item, now);
+    }
+  }
+
+  get wakeAt(): number {
+    return Math.min(this.#first.wakeAt, this.#second.wakeAt);
+  }
 }
