@@ -4,7 +4,7 @@
  * A run of all groups also writes docs/performance.json and docs/performance.md. Runs itself again inside a network
  * namespace of its own, whose loopback carries the groups: peers need a route for that, and the machine's own network is
  * left alone. There nobody may ask for real-time priority, so that all programs run under the same scheduler. Exit status
- * 2 when something that is needed is missing.
+ * 1 when a group broke, 2 when something that is needed is missing; a row that falls short of its goal is no failure.
  */
 import { spawnSync } from 'node:child_process';
 import {
@@ -39,6 +39,9 @@ const NEEDED: readonly [program: string, what: string][] = [
   ['unshare', 'unshare (util-linux)'],
   ['setpriv', 'setpriv (util-linux)'],
 ];
+/** How the run inside ends when a group broke; 1 is what `unshare` ends with when it may not. */
+const BROKEN = 3;
+const INTERRUPTED = 130;
 /** Room for a film of 1 GB and recordings of it. */
 const MEMORY_BYTES = 4e9;
 
@@ -64,7 +67,8 @@ function outside(): number {
     stdio: 'inherit',
     env: { ...process.env, [INSIDE]: '1' },
   });
-  if (status === 0 || status === 1) return status;
+  if (status === 0 || status === INTERRUPTED) return status;
+  if (status === BROKEN) return 1;
   console.error('bench: did not run to its end. It needs to make a network namespace: run it as root.');
   return 2;
 }
@@ -73,38 +77,49 @@ async function inside(): Promise<number> {
   const root = projectRoot();
   const folder = mkdtempSync(path.join(tmpdir(), 'lancast-bench-'));
   const memory = memoryFolder();
-  const recordings = memory ?? folder;
-  try {
-    // VLC runs as nobody, and has to reach the film.
-    chmodSync(folder, 0o755);
-    const machine = describeMachine();
-    const peers = installedPeers();
-    const { engine, reason } = await chooseEngine();
-    const films = new Films(folder, recordings);
-    const lancast = path.join(root, 'dist/cli/main.js');
-    const tools = {
-      capture: await buildCapture(root, folder),
-      cost: await compile(root, folder, 'cost'),
-      listen: await compile(root, folder, 'listen'),
-      smallBuffer: await compile(root, folder, 'small-buffer', '-shared', '-fPIC', '-ldl'),
-    };
-    const bench: Bench = { lancast, ...tools, film: films.programme, films, folder, recordings, peers };
-    const report: Report = {
-      machine: {
-        ...machine,
-        engine: `${engine.kind}: ${reason}`,
-        recordings: memory === undefined ? tmpdir() : 'memory (tmpfs), so that no disk is measured',
-        peers: Object.fromEntries(PEER_NAMES.map((name) => [name, peers.get(name) ?? null])),
-      },
-      sections: await measure(bench),
-    };
-    console.log(formatReport(report));
-    if (names.length === 0) await writeDocs(root, report);
-    return report.sections.some(({ broken }) => broken) ? 1 : 0;
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-    if (memory !== undefined) rmSync(memory, { recursive: true, force: true });
-  }
+  clearAtExit(memory === undefined ? [folder] : [folder, memory]);
+  // VLC runs as nobody, and has to reach the film.
+  chmodSync(folder, 0o755);
+  const machine = describeMachine();
+  const { engine, reason } = await chooseEngine();
+  const bench = await prepareBench(root, folder, memory ?? folder);
+  const report: Report = {
+    machine: {
+      ...machine,
+      engine: `${engine.kind}: ${reason}`,
+      recordings: memory === undefined ? tmpdir() : 'memory (tmpfs), so that no disk is measured',
+      peers: Object.fromEntries(PEER_NAMES.map((name) => [name, bench.peers.get(name) ?? null])),
+    },
+    sections: await measure(bench),
+  };
+  console.log(formatReport(report));
+  if (names.length === 0) await writeDocs(root, report);
+  return report.sections.some(({ broken }) => broken) ? BROKEN : 0;
+}
+
+async function prepareBench(root: string, folder: string, recordings: string): Promise<Bench> {
+  const films = new Films(folder, recordings);
+  return {
+    lancast: path.join(root, 'dist/cli/main.js'),
+    capture: await buildCapture(root, folder),
+    cost: await compile(root, folder, 'cost'),
+    listen: await compile(root, folder, 'listen'),
+    smallBuffer: await compile(root, folder, 'small-buffer', '-shared', '-fPIC', '-ldl'),
+    film: films.programme,
+    films,
+    folder,
+    recordings,
+    peers: installedPeers(),
+  };
+}
+
+/** Gigabytes must not stay behind, however it ends. */
+function clearAtExit(folders: readonly string[]): void {
+  process.once('exit', () => {
+    for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+  });
+  process.once('SIGINT', () => process.exit(INTERRUPTED));
+  process.once('SIGTERM', () => process.exit(INTERRUPTED));
 }
 
 /** Runs the groups that were asked for, all of them when none was. */
