@@ -4,16 +4,16 @@
  *
  * This may go beside `ws` because what `ws` sends here, it writes at once and whole: nothing is compressed and nothing is a Blob.
  */
-import type { Duplex } from 'node:stream';
+import type { Writable } from 'node:stream';
 import { WebSocket } from 'ws';
 
 /** The sending half of one page's WebSocket. */
 export class MediaSocket {
-  readonly #socket: WebSocket;
-  readonly #stream: Duplex;
+  readonly #socket: Pick<WebSocket, 'readyState'>;
+  readonly #stream: Writable;
 
   /** @param stream what the socket was made of, with `perMessageDeflate` off */
-  constructor(socket: WebSocket, stream: Duplex) {
+  constructor(socket: Pick<WebSocket, 'readyState'>, stream: Writable) {
     this.#socket = socket;
     this.#stream = stream;
   }
