@@ -1,11 +1,10 @@
 /** When does receiving end? At the sender's goodbye, at a limit, or when people say so. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReceiverSession, StreamEnd } from '../receiver/index.ts';
+import type { Released, Sink } from '../receiver/sink.ts';
 import { monotonicNow } from '../transport/clock.ts';
 import { pause } from './signal.ts';
 
-/** How often it is looked whether the first datagram has come. */
-const LOOK_EVERY_MS = 50;
 /** Timers cannot wait for a month. */
 const DAY_MS = 86_400_000;
 /** What the receiver may take beyond the latency to release what it holds. */
@@ -36,7 +35,7 @@ export interface Ending {
 
 /** Waits for the end and closes the session: when it resolves, everything that came has been released to the sinks. */
 export async function untilEnd(session: ReceiverSession, limits: Limits): Promise<Ending> {
-  const clock = new StreamClock(session, monotonicNow());
+  const clock = new StreamClock(session);
   const told = new AbortController();
   const woken = AbortSignal.any([limits.signal, told.signal]);
   let end: StreamEnd | undefined;
@@ -46,10 +45,9 @@ export async function untilEnd(session: ReceiverSession, limits: Limits): Promis
   });
   let reason: Ending['reason'] | undefined;
   while (reason === undefined) {
-    const now = monotonicNow();
-    clock.look(now);
+    const now = clock.look();
     reason = limits.signal.aborted ? 'stopped' : end ? 'told' : limitReached(clock, limits, now);
-    if (reason === undefined) await pause(untilLook(clock, limits, now), woken);
+    if (reason === undefined) await pause(untilLimit(clock, limits, now), woken);
   }
   const now = monotonicNow();
   if (reason === 'timeout') {
@@ -57,51 +55,63 @@ export async function untilEnd(session: ReceiverSession, limits: Limits): Promis
     await Promise.race([ended, sleep(limits.latencyMs + DRAIN_MS)]);
   }
   await session.close();
-  return {
-    reason,
-    proven: end?.proven ?? false,
-    lastedMs: clock.lastedMs,
-    waitedMs: now - clock.startedAt,
-  };
+  const { startedAt, lastedMs } = clock;
+  return { reason, proven: end?.proven ?? false, lastedMs, waitedMs: now - startedAt };
 }
 
 function limitReached(clock: StreamClock, limits: Limits, now: number): 'duration' | 'timeout' | undefined {
   const { durationMs = Infinity, timeoutMs = Infinity } = limits;
-  if (now - (clock.firstAt ?? clock.startedAt) >= durationMs) return 'duration';
-  return clock.silentMs(now) >= timeoutMs ? 'timeout' : undefined;
+  if (now >= clock.beganAt + durationMs) return 'duration';
+  return now >= clock.heardAt + timeoutMs ? 'timeout' : undefined;
 }
 
 /** Milliseconds to the earliest moment at which a limit may be reached. */
-function untilLook({ firstAt, lastAt = 0 }: StreamClock, limits: Limits, now: number): number {
-  if (firstAt === undefined) return LOOK_EVERY_MS;
+function untilLimit({ beganAt, heardAt }: StreamClock, limits: Limits, now: number): number {
   const { durationMs = Infinity, timeoutMs = Infinity } = limits;
-  return Math.min(DAY_MS, Math.max(1, Math.min(firstAt + durationMs, lastAt + timeoutMs) - now));
+  const limitAt = Math.min(beganAt + durationMs, heardAt + timeoutMs);
+  return Math.min(DAY_MS, Math.max(1, limitAt - now));
 }
 
 /** When the stream was first and last heard. */
-class StreamClock {
-  readonly startedAt: number;
-  firstAt: number | undefined;
-  lastAt: number | undefined;
+class StreamClock implements Sink {
+  readonly startedAt = monotonicNow();
   readonly #session: ReceiverSession;
+  #firstAt: number | undefined;
+  #lastAt: number | undefined;
 
-  constructor(session: ReceiverSession, startedAt: number) {
+  constructor(session: ReceiverSession) {
     this.#session = session;
-    this.startedAt = startedAt;
+    session.addSink(this);
   }
 
-  look(now: number): void {
+  /** Takes the first datagram for the beginning, and asks for no more. */
+  push(released: Released): void {
+    if (released.kind !== 'payload' || this.#firstAt !== undefined) return;
+    this.#firstAt = released.arrivedAt;
+    this.#session.removeSink(this);
+  }
+
+  /** Asks when the stream was last heard; the time. */
+  look(): number {
+    const now = monotonicNow();
     const { silentMs } = this.#session.snapshot();
-    if (silentMs === undefined) return;
-    this.lastAt = now - silentMs;
-    this.firstAt ??= this.lastAt;
+    if (silentMs !== undefined) this.#lastAt = now - silentMs;
+    return now;
+  }
+
+  /** When the first datagram came; the start of the wait while none has. */
+  get beganAt(): number {
+    return this.#firstAt ?? this.startedAt;
+  }
+
+  /** When the last one came, as of the last look. */
+  get heardAt(): number {
+    return this.#lastAt ?? this.startedAt;
   }
 
   get lastedMs(): number {
-    return this.firstAt === undefined || this.lastAt === undefined ? 0 : this.lastAt - this.firstAt;
+    return this.#firstAt === undefined ? 0 : Math.max(0, this.heardAt - this.#firstAt);
   }
 
-  silentMs(now: number): number {
-    return now - (this.lastAt ?? this.startedAt);
-  }
+  async close(): Promise<void> {}
 }

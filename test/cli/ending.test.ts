@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { untilEnd, type Limits } from '../../cli/ending.ts';
 import type { ReceiverSession, StreamEnd } from '../../receiver/index.ts';
+import type { Sink } from '../../receiver/sink.ts';
 import { monotonicNow } from '../../transport/clock.ts';
 import { address } from '../../cli/values.ts';
 import { snapshotOf } from './snapshot.ts';
@@ -44,8 +45,21 @@ class Script implements ReceiverSession {
     this.calls.push('close');
   }
 
-  addSink() {}
-  removeSink() {}
+  /** The first datagram is released to it, after the latency. */
+  addSink(sink: Sink) {
+    if (this.#heard.from === Infinity) return;
+    const arrivedAt = this.#startedAt + this.#heard.from;
+    setTimeout(() => {
+      for (const index of [0, 1]) {
+        const payload = Buffer.alloc(188);
+        sink.push({ kind: 'payload', payload, index, timestampTicks: 0, arrivedAt, discontinuity: false }, 0);
+      }
+    }, this.#heard.from + 50);
+  }
+
+  removeSink() {
+    this.calls.push('removeSink');
+  }
   async [Symbol.asyncDispose]() {}
 }
 
@@ -67,9 +81,9 @@ describe('untilEnd', () => {
     const script = new Script(always);
     const ending = await untilEnd(script, limits({ durationMs: 300 }));
     expect(ending).toMatchObject({ reason: 'duration', proven: false });
-    expect(ending.waitedMs).toBeGreaterThanOrEqual(380);
+    expect(ending.waitedMs).toBeGreaterThanOrEqual(399);
     expect(ending.lastedMs).toBeGreaterThanOrEqual(250);
-    expect(script.calls).toEqual(['close']);
+    expect(script.calls).toEqual(['removeSink', 'close']);
   });
   it('ends after the duration when nothing ever comes', async () => {
     expect(await untilEnd(new Script(never), limits({ durationMs: 200 }))).toMatchObject({
@@ -80,7 +94,7 @@ describe('untilEnd', () => {
   it('ends after a silence, and takes what is held before', async () => {
     const script = new Script({ from: 50, to: 200 });
     expect(await untilEnd(script, limits({ timeoutMs: 250 }))).toMatchObject({ reason: 'timeout' });
-    expect(script.calls).toEqual(['giveUp', 'close']);
+    expect(script.calls).toEqual(['removeSink', 'giveUp', 'close']);
   });
   it('ends when nothing ever comes within the timeout', async () => {
     const ending = await untilEnd(new Script(never), limits({ timeoutMs: 200 }));
