@@ -17,7 +17,7 @@ import {
   statfsSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { format } from 'prettier';
@@ -125,7 +125,7 @@ function clearAtExit(folders: readonly string[]): void {
 /** Runs the groups that were asked for, all of them when none was. */
 async function measure(bench: Bench): Promise<Section[]> {
   const chosen = GROUPS.filter(({ name }) => names.length === 0 || names.includes(name));
-  console.error('bench: other work on this machine spoils the figures');
+  console.error(`bench: load ${loadavg()[0]?.toFixed(2)}: other work on this machine spoils the figures`);
   const sections: Section[] = [];
   for (const group of chosen) {
     const began = performance.now();

@@ -1,10 +1,10 @@
 /** The receiver's event loop stands still for two seconds: is anything lost, and is it taken for jitter? */
+import { statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { PAYLOAD_BYTES, type Bench, type Findings } from './bench.ts';
 import { Measured } from './processes.ts';
 import { lancastSender } from './senders.ts';
-import { statSync } from 'node:fs';
 import type { Stalled } from './stalled-receiver.ts';
 import { formatFigure, type Row } from './table.ts';
 

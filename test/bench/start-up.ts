@@ -1,6 +1,5 @@
 /** From the start of a program to its first datagram, as the kernel stamps it. */
-import type { Bench, Findings } from './bench.ts';
-import { absence } from './bench.ts';
+import { absence, type Bench, type Findings } from './bench.ts';
 import { startCapture } from './capture.ts';
 import { FFMPEG, GSTREAMER, MULTICAT, VLC, lancastSender, type SenderProgram } from './senders.ts';
 import { formatFigure, limitRow, median, type Figure } from './table.ts';
