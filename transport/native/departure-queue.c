@@ -37,7 +37,7 @@ static struct block *block_new(void) {
   if (!block) return NULL;
   atomic_init(&block->next, NULL);
   atomic_init(&block->count, 0);
-  block->used = 0;
+  block->used = block->written = 0;
   blocks_in_use++;
   return block;
 }
@@ -93,22 +93,25 @@ void queue_free(struct departure_queue *queue) {
 bool queue_push(struct departure_queue *queue, const uint8_t *bytes, uint32_t length, double due_at) {
   const uint32_t stored = length > MOST_DATAGRAM_BYTES ? 0 : length;
   struct block *block = queue->tail;
-  uint32_t count = block->count;
-  if (block->used + stored + (count + 1) * sizeof(struct entry) > BLOCK_BYTES) {
+  if (block->used + stored + (block->written + 1) * sizeof(struct entry) > BLOCK_BYTES) {
     struct block *next = block_new();
     if (!next) return false;
+    queue_publish(queue);
     queue->block_count++;
     block->next = next;
     queue->tail = block = next;
-    count = 0;
   }
-  struct entry *entry = (struct entry *)(void *)(block->area + BLOCK_BYTES) - 1 - count;
+  struct entry *entry = (struct entry *)(void *)(block->area + BLOCK_BYTES) - 1 - block->written++;
   *entry = (struct entry){.due_at = due_at, .offset = block->used, .length = length};
   memcpy(block->area + block->used, bytes, stored);
   block->used += stored;
-  block->count = count + 1;
   queue->pushed++;
   return true;
+}
+
+void queue_publish(struct departure_queue *queue) {
+  /* Once a run: a store that is in order with all others waits until what was copied has reached the cache. */
+  queue->tail->count = queue->tail->written;
 }
 
 static void close_outlets(struct departure_queue *queue) {

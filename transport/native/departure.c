@@ -87,13 +87,15 @@ static napi_value push_departures(napi_env env, napi_callback_info info) {
   if (!queue || !queue->open) return NULL;
   const int32_t count = int_of(env, values[4]);
   const uint8_t *from = bytes;
-  for (int32_t i = 0; i < count; i++) {
+  bool room = true;
+  for (int32_t i = 0; i < count && room; i++) {
     const uint32_t length = ((const uint32_t *)lengths)[i];
-    if (!queue_push(queue, from, length, ((const double *)due_times)[i])) return throw_errno(env, ENOMEM, "malloc");
+    room = queue_push(queue, from, length, ((const double *)due_times)[i]);
     if (length <= MOST_DATAGRAM_BYTES) from += length;
   }
+  queue_publish(queue);
   if (count > 0) thread_tell(queue, *(const double *)due_times);
-  return NULL;
+  return room ? NULL : throw_errno(env, ENOMEM, "malloc");
 }
 
 /* departureCounters(handle, into: Float64Array) — see COUNTERS in native-departure.ts */

@@ -35,7 +35,7 @@ struct entry {
 struct block {
   _Atomic(struct block *) next; /* set once nothing more comes into this one */
   atomic_uint count;            /* entries that may be read */
-  uint32_t used;                /* bytes; the writer's own */
+  uint32_t used, written;       /* bytes and entries; the writer's own */
   _Alignas(16) uint8_t area[BLOCK_BYTES];
 };
 
@@ -117,8 +117,9 @@ extern atomic_uint blocks_in_use;
 /* A queue without outlets; NULL without memory. `clock`: see struct departure_queue. */
 struct departure_queue *queue_new(double quantum, clockid_t clock);
 void queue_free(struct departure_queue *queue);
-/* Appends a datagram; false without memory. JavaScript's side. */
+/* Appends a datagram, which the thread sees once it is published; false without memory. JavaScript's side. */
 bool queue_push(struct departure_queue *queue, const uint8_t *bytes, uint32_t length, double due_at);
+void queue_publish(struct departure_queue *queue);
 /* Takes over `count` sockets, which begin where the queue is; those there were are closed. False without memory. */
 bool queue_use(struct departure_queue *queue, const int *sockets, uint32_t count);
 /* Drops the datagrams and closes the sockets. */
