@@ -212,17 +212,13 @@ class Sender implements SenderSession {
     const take = (run: Buffer): void => {
       if (!this.#stopped) this.#media.push(run);
     };
-    while (!this.#stopped && (await source.read(take, this.#wantedBytes))) {
+    const read = (): Promise<boolean> => source.read(take, this.#pacer.wantedBytes(monotonicNow()));
+    while (!this.#stopped && (await read())) {
       const { roomAt } = this.#pacer;
       // Also when there is room: reading may never wait, and others want to have a turn.
       await (roomAt > monotonicNow() ? this.#until(roomAt) : nextTurn());
       await this.#outlets.queue.room();
     }
-  }
-
-  /** A tenth of a second: the more at a time, the less it costs, and the more memory it takes. */
-  get #wantedBytes(): number {
-    return this.#pacer.pace.bitsPerSecond / 80;
   }
 
   /** Sends what was read (after `close` only what is queued already), then tells the end. */

@@ -73,6 +73,12 @@ export class Pacer implements Stage<Datagram, Datagram> {
     return Math.ceil((this.#newestDueAt - AHEAD_MS) / REFILL_MS) * REFILL_MS;
   }
 
+  /** Payload that is missing to 200 ms ahead of `now`: about so many bytes are to be read. 0 while the pace is not known. */
+  wantedBytes(now: number): number {
+    const { bitsPerSecond } = this.pace;
+    return bitsPerSecond > 0 ? (Math.max(0, now + AHEAD_MS - this.#newestDueAt) * bitsPerSecond) / 8000 : 0;
+  }
+
   /** The pace of the last second. */
   get pace(): Pace {
     return this.#measured ?? this.#measure();

@@ -1,6 +1,7 @@
 /** Files from front to back, as much at a time as is wanted. */
 import type { FileHandle } from 'node:fs/promises';
 import { readCached } from '../../transport/cached-read.ts';
+import { DATAGRAM_PAYLOAD_BYTES } from '../datagram.ts';
 import type { RunSink } from '../source.ts';
 import { inputFailure } from './faults.ts';
 import { borrowPiece, PIECE_BYTES, returnPiece } from './reading-memory.ts';
@@ -16,8 +17,8 @@ export interface InputFile {
   head: Buffer;
 }
 
-/** At least so much is read at a time: whole datagrams, about 64 KiB. */
-const LEAST_BYTES = PIECE_BYTES / 8;
+/** At least so much is read at a time: whole datagrams, about 32 KiB. */
+const LEAST_BYTES = PIECE_BYTES / 16;
 
 /** Reads `length` bytes at `position`; fewer only at the end of the file. */
 export function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
@@ -40,11 +41,12 @@ export class FileReader {
     return this.#closed !== undefined;
   }
 
-  /** See `ByteReader`. @param wantedBytes about so many, from 64 KiB to half a megabyte */
+  /** See `ByteReader`. @param wantedBytes about so many, from 32 KiB to half a megabyte */
   async next(take: RunSink, wantedBytes = 0): Promise<boolean> {
     const piece = await borrowPiece();
     try {
-      const length = Math.min(PIECE_BYTES, Math.max(LEAST_BYTES, wantedBytes - (wantedBytes % 1316)));
+      const datagrams = Math.ceil(wantedBytes / DATAGRAM_PAYLOAD_BYTES);
+      const length = Math.min(PIECE_BYTES, Math.max(LEAST_BYTES, datagrams * DATAGRAM_PAYLOAD_BYTES));
       const bytes = await this.#readOn(piece.subarray(0, length));
       if (bytes.length > 0) take(bytes);
       return bytes.length > 0;

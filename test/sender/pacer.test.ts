@@ -58,6 +58,27 @@ describe('Pacer', () => {
     expect(pacer.roomAt).toBe(1300);
   });
 
+  it('says how much is missing to 200 ms ahead, at the pace of the stream', () => {
+    const pacer = new Pacer();
+    expect(pacer.wantedBytes(1000)).toBe(0);
+    const stream = Array.from({ length: 200 }, (_, index) => index * 10);
+    paced(pacer, stream, 1000); // the last one is due at 2990
+    expect(pacer.wantedBytes(2990)).toBeCloseTo(20 * 1316);
+    expect(pacer.wantedBytes(3060)).toBeCloseTo(27 * 1316);
+    expect(pacer.wantedBytes(2700)).toBe(0);
+  });
+
+  it('wakes and wants to be fed at the same moments as all others', () => {
+    const pacer = new Pacer();
+    for (const [left] of paced(
+      pacer,
+      Array.from({ length: 100 }, (_, index) => index * 7),
+      1013,
+    ).filter(([time]) => time > 1013))
+      expect(left % 50).toBe(0);
+    expect(pacer.roomAt % 50).toBe(0);
+  });
+
   it('moves the anchor when the source falls behind, instead of a burst', () => {
     const pacer = new Pacer();
     const inputs: Timed<Datagram>[] = [
