@@ -126,6 +126,7 @@ class Session implements ReceiverSession {
     this.#driver = new Driver(this.#reception, (output) => this.#route(output), {
       now: this.#now,
       afterReading: afterSockets,
+      lacksInput: (now) => this.#reception.lacksInput(now),
     });
   }
 

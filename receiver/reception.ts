@@ -161,6 +161,12 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
     return Math.min(this.#stream.wakeAt, this.#succeedsAt(), this.#reporter.wakeAt);
   }
 
+  /** Something is given up or taken over at `now` because nothing came: unlike what came, and a report that is due. */
+  lacksInput(now: number): boolean {
+    const dueAt = Math.min(this.#stream.wakeAt, this.#succeedsAt());
+    return dueAt > -Infinity && now >= dueAt;
+  }
+
   /** Counters and gauges at `now`. */
   figures(now: number): ReceptionFigures {
     const refused = Object.fromEntries(this.#demultiplexer.refused);

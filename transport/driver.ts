@@ -15,6 +15,8 @@ export interface DriverOptions {
    * sockets are read first: the stage is told the time of before until a turn brings nothing, for a quarter of a second at most.
    */
   afterReading?: (next: () => void) => void;
+  /** Is something due at `now` for want of input? Only then are the sockets read first. Default: always. */
+  lacksInput?: (now: number) => boolean;
   /**
    * Takes what the stage or `emit` threw: a bug of ours. The driver is closed by then. Without it the error is thrown on:
    * out of `push`, or out of the timer.
@@ -56,6 +58,7 @@ export class Driver<In, Out> {
   readonly #setTimer: (wake: () => void, delayMs: number) => () => void;
   readonly #onError: ((error: unknown) => void) | undefined;
   readonly #afterReading: ((next: () => void) => void) | undefined;
+  readonly #lacksInput: ((now: number) => boolean) | undefined;
   readonly #wake = (): void => this.#woken();
   readonly #turn = (): void => this.#turned();
   #cancelTimer: () => void = () => undefined;
@@ -74,6 +77,7 @@ export class Driver<In, Out> {
     this.#setTimer = options.setTimer ?? realTimer;
     this.#onError = options.onError;
     this.#afterReading = options.afterReading;
+    this.#lacksInput = options.lacksInput;
   }
 
   /** Hands one input to the stage and emits what follows from it. Does nothing once closed. */
@@ -111,7 +115,7 @@ export class Driver<In, Out> {
   #look(): void {
     if (this.#readingUntil !== undefined) return;
     const now = this.#now();
-    if (this.#afterReading && now >= this.#armedFor) {
+    if (this.#afterReading && now >= this.#armedFor && (this.#lacksInput?.(now) ?? true)) {
       this.#disarm();
       this.#readingUntil = now + LONGEST_READING_MS;
       this.#inputs = 0;

@@ -110,9 +110,11 @@ describe('a process that is busy for seconds', () => {
 
   it('does as any other when it is never busy', () => {
     for (const framing of ['rtp', 'seq'] as const) {
-      const arrivals = [
+      const onTheWay = [
         ...network(departures(framing), { seed: 3, loss: 0.05, jitterMs: 250, reorder: true }),
       ];
+      // Timers keep whole milliseconds.
+      const arrivals = onTheWay.map(({ at, item }) => ({ at: Math.round(at), item }));
       const { outputs, figures } = receive(arrivals, { latencyMs: LATENCY_MS });
       const inLoop = receiveInLoop(arrivals, { latencyMs: LATENCY_MS });
       expect(played(inLoop.outputs)).toEqual(played(outputs));

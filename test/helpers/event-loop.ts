@@ -32,11 +32,11 @@ export function receiveInLoop(
   const driver = new Driver(
     reception,
     (output) => {
-      const at = loop.now();
+      const at = loop.now;
       if (output.kind === 'payload') outputs.push({ at, ...output, payload: Buffer.from(output.payload) });
       else outputs.push({ at, ...output });
     },
-    loop,
+    { ...loop.clock, lacksInput: (now) => reception.lacksInput(now) },
   );
   const media = new Socket(
     arrivals.filter(({ item }) => !item.rtcp),
@@ -47,10 +47,10 @@ export function receiveInLoop(
     gatherMs,
   );
   const handOver = () => {
-    for (const { at, item } of rtcp.take(loop.now())) {
+    for (const { at, item } of rtcp.take(loop.now)) {
       driver.push({ kind: 'rtcp', data: item.data, arrivedAt: at, source: item.from ?? SENDER });
     }
-    const datagrams = media.take(loop.now());
+    const datagrams = media.take(loop.now);
     for (const [index, { at, item }] of datagrams.entries()) {
       reception.pushMedia(item.data, at, item.from ?? SENDER);
       const isLast = index % BATCH === BATCH - 1 || index === datagrams.length - 1;
@@ -60,10 +60,10 @@ export function receiveInLoop(
   for (;;) {
     const readableAt = Math.min(media.readableAt, rtcp.readableAt);
     if (!loop.turn(readableAt)) break;
-    if (loop.now() >= readableAt || loop.isAsked) handOver();
+    if (loop.now >= readableAt || loop.isAsked) handOver();
     loop.check();
   }
-  return { outputs, figures: reception.figures(loop.now()) };
+  return { outputs, figures: reception.figures(loop.now) };
 }
 
 /** What arrived and was not read yet. */
@@ -91,7 +91,7 @@ class Socket {
 }
 
 /** An event loop: in each turn first timers, then sockets, then who asked for them to be read. */
-class Loop implements DriverOptions {
+class Loop {
   readonly #busy: readonly Busy[];
   #now = 0;
   #timers: { at: number; wake: () => void }[] = [];
@@ -101,15 +101,20 @@ class Loop implements DriverOptions {
     this.#busy = busy;
   }
 
-  readonly now = (): number => this.#now;
+  /** For the driver. */
+  readonly clock = {
+    now: () => this.#now,
+    setTimer: (wake: () => void, delayMs: number) => {
+      const timer = { at: this.#now + delayMs, wake };
+      this.#timers.push(timer);
+      return () => void (this.#timers = this.#timers.filter((other) => other !== timer));
+    },
+    afterReading: (next: () => void) => void this.#checks.push(next),
+  } satisfies DriverOptions;
 
-  readonly setTimer = (wake: () => void, delayMs: number): (() => void) => {
-    const timer = { at: this.#now + delayMs, wake };
-    this.#timers.push(timer);
-    return () => (this.#timers = this.#timers.filter((other) => other !== timer));
-  };
-
-  readonly afterReading = (next: () => void): void => void this.#checks.push(next);
+  get now(): number {
+    return this.#now;
+  }
 
   /** Somebody wants the sockets to be read first. */
   get isAsked(): boolean {

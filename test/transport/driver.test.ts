@@ -295,6 +295,27 @@ describe('Driver of a stage that is fed from sockets', () => {
     expect([out, turns.length, time.pending]).toEqual([['awaited'], 0, 0]);
   });
 
+  it('does not read them for what is not due for want of input', () => {
+    const time = new FakeTime();
+    const stage = new Patience();
+    const out: string[] = [];
+    const turns: (() => void)[] = [];
+    const driver = new Driver<string, string>(stage, (output) => out.push(output), {
+      now: () => time.now,
+      setTimer: time.setTimer,
+      afterReading: (next) => turns.push(next),
+      lacksInput: (now) => now >= 1500,
+    });
+    stage.deadline = 1200;
+    driver.drain();
+    time.advance(1200);
+    expect([out, turns.length]).toEqual([['given up'], 0]);
+    stage.deadline = 1500;
+    driver.drain();
+    time.advance(1500);
+    expect([out, turns.length]).toEqual([['given up'], 1]);
+  });
+
   it('gives up what none of them has brought, after one turn', () => {
     const { time, out, turns, turn } = fed();
     time.advance(1200);
