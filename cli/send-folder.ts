@@ -24,7 +24,7 @@ export async function sendFolder(values: SendValues, { output, signal }: Context
   try {
     await station.start(files);
     if (station.channels.length === 0 && !signal.aborted) throw nothingToSend(values.source, station.leftOut);
-    sayHow(station.channels, output);
+    if (!signal.aborted) sayHow(station.channels, output);
     await Promise.all(station.channels.map(({ ended }) => ended));
   } finally {
     await station.stop();
