@@ -3,9 +3,8 @@
  *
  *   cost PROGRAM ARGUMENT...
  *
- *   cpuUs      time on a processor, user and system, microseconds
- *   seconds    from start to end
- *   peakRssKb  most memory it held
+ *   cpuUs    time on a processor, user and system, microseconds
+ *   seconds  from start to end
  *
  * Its exit status is the program's, or 1 when that ended by a signal.
  */
@@ -44,6 +43,6 @@ int main(int argc, char **argv) {
   signal(SIGTERM, pass_on);
   while (wait4(child, &status, 0, &used) < 0);
   long long us = (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000ll + used.ru_utime.tv_usec + used.ru_stime.tv_usec;
-  fprintf(stderr, "\n{\"cpuUs\":%lld,\"seconds\":%.3f,\"peakRssKb\":%ld}\n", us, now() - began, used.ru_maxrss);
+  fprintf(stderr, "\n{\"cpuUs\":%lld,\"seconds\":%.3f}\n", us, now() - began);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }

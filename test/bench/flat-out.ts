@@ -1,6 +1,6 @@
 /** A film as fast as it goes, from the start of the program to its end: CPU for each datagram. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DATAGRAM_BYTES, absence, type Bench, type Findings } from './bench.ts';
+import { DATAGRAM_BYTES, PAYLOAD_BYTES, absence, type Bench, type Findings } from './bench.ts';
 import { multicastBytes } from './counters.ts';
 import { FAST_DATAGRAMS } from './films.ts';
 import { Measured, costOf } from './processes.ts';
@@ -13,10 +13,11 @@ const LIMIT_MS = 60_000;
 /** The most that --bitrate takes, and more than anything here manages. */
 const MOST = '10G';
 
-/** CPU for each datagram of every round in microseconds, and how many datagrams left. */
+/** Of each round: CPU for a datagram in microseconds, how many datagrams left, and how fast. */
 interface Figures {
   us: number[];
   sent: number[];
+  gigabits: number[];
 }
 
 /** Rows with a receiver that listens, and with nobody listening. */
@@ -25,8 +26,8 @@ export async function benchFlatOut(bench: Bench): Promise<Findings> {
 }
 
 async function race(bench: Bench, listening: boolean): Promise<Row[]> {
-  const ours: Figures = { us: [], sent: [] };
-  const multicat: Figures = { us: [], sent: [] };
+  const ours: Figures = { us: [], sent: [], gigabits: [] };
+  const multicat: Figures = { us: [], sent: [], gigabits: [] };
   const missing = absence(bench, 'multicat');
   const film = bench.films.flatOut;
   for (let round = 0; round < ROUNDS; round++) {
@@ -51,6 +52,7 @@ async function race(bench: Bench, listening: boolean): Promise<Row[]> {
       work: `1 GB flat out, ${to}: CPU a datagram, start-up included`,
       unit: 'µs',
       ours: median(ours.us),
+      note: `${median(ours.gigabits).toFixed(1)} Gbit/s`,
       peer: { name: 'multicat', figure: missing ?? median(multicat.us) },
       // Nobody casts to nobody: that row only shows what reaching somebody adds.
       ...(listening && { most: 0.25 }),
@@ -72,10 +74,11 @@ async function send(
 ): Promise<void> {
   await using _listener = listening ? await startListener(bench, port) : undefined;
   const before = multicastBytes();
-  const { cpuNs } = await costOf(bench.cost, command, { limitMs: LIMIT_MS });
+  const { cpuNs, seconds } = await costOf(bench.cost, command, { limitMs: LIMIT_MS });
   const sent = (multicastBytes() - before) / DATAGRAM_BYTES;
   into.sent.push(sent);
   into.us.push(cpuNs / 1000 / sent);
+  into.gigabits.push((sent * PAYLOAD_BYTES * 8) / 1e9 / seconds);
 }
 
 async function startListener({ listen }: Bench, port: number): Promise<Measured> {

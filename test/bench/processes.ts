@@ -117,7 +117,6 @@ export async function stopAll(programs: readonly Measured[]): Promise<void> {
 export interface Cost {
   cpuNs: number;
   seconds: number;
-  peakRssMb: number;
 }
 
 /** Runs a program to its end under `cost.c`. Rejects when it fails or takes longer than `limitMs`. */
@@ -129,9 +128,8 @@ export async function costOf(
   const options = { timeout: limitMs, env: { ...process.env, ...env }, maxBuffer: 64 << 20 };
   const { stderr } = await promisify(execFile)(cost, command, options);
   const line = stderr.trimEnd().split('\n').at(-1) ?? '';
-  const figures: { cpuUs: number; seconds: number; peakRssKb: number } = JSON.parse(line);
-  const { cpuUs, seconds, peakRssKb } = figures;
-  return { cpuNs: cpuUs * 1000, seconds, peakRssMb: (peakRssKb * 1024) / 1e6 };
+  const { cpuUs, seconds }: { cpuUs: number; seconds: number } = JSON.parse(line);
+  return { cpuNs: cpuUs * 1000, seconds };
 }
 
 function cpuNsOf(pid: number | string | undefined): number {
