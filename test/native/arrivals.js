@@ -106,6 +106,7 @@ async function overrun() {
 async function mistakes() {
   assert.throws(() => addon.openArrivals(-1), { code: 'EBADF' });
   assert.throws(() => addon.openArrivals(), TypeError);
+  assert.throws(() => addon.startArrivals(take), TypeError);
   assert.throws(() => addon.arrivalChunk(256), TypeError);
   assert.throws(() => addon.arrivalSource(0, 124), TypeError);
   addon.closeArrivals(123_456);

@@ -188,7 +188,8 @@ static void end(void *data) {
 static napi_value start_arrivals(napi_env env, napi_callback_info info) {
   napi_value taker, name;
   struct arrivals *arrivals = arrivals_of(env, info, 1, &taker);
-  if (!arrivals || arrivals->running) return NULL;
+  if (!arrivals) return NULL;
+  if (arrivals->running) return throw_usage(env, "the thread has its taker");
   if (!prepare(arrivals)) return throw_errno(env, errno, "startArrivals");
   napi_create_string_utf8(env, "lancast arrivals", NAPI_AUTO_LENGTH, &name);
   if (!arrivals->wake) {

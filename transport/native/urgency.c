@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <stdint.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -30,7 +31,8 @@ void run_promptly(void) {
   const struct sched_param fifo = {.sched_priority = PRIORITY};
   if (pthread_setschedparam(pthread_self(), SCHED_FIFO, &fifo) == 0) return;
 #ifdef SYS_sched_setattr
-  struct scheduling slice = {.size = sizeof slice, .policy = SCHED_OTHER, .runtime = SLICE_NS};
+  const int nice = getpriority(PRIO_PROCESS, 0); /* as it is: a process that was made nice may not become less so */
+  struct scheduling slice = {.size = sizeof slice, .policy = SCHED_OTHER, .nice = nice, .runtime = SLICE_NS};
   syscall(SYS_sched_setattr, 0, &slice, 0);
 #endif
 }
