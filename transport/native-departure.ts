@@ -295,7 +295,7 @@ class NativeDeparture implements DepartureQueue, Departing {
     try {
       this.#addon.exchangeSockets(this.#queue, this.#prepare(card.via));
     } catch {
-      // not ready yet: the next refusal tries again
+      // The card is not ready yet: the next refusal tries again.
     }
   }
 

@@ -11,6 +11,8 @@ pthread_mutex_t departure_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct departure_queue *queues; /* under the lock, as is `stopping` */
 static bool stopping;
 static pthread_t thread;
+/* Held while the thread is started or ended: workers may open and close queues at the same time. */
+static pthread_mutex_t life_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* The thread sleeps until `armed_for` or until `bell` changes. */
 static _Atomic double armed_for;
@@ -59,6 +61,7 @@ static void *run(void *unused) {
 }
 
 int thread_add(struct departure_queue *queue) {
+  pthread_mutex_lock(&life_lock);
   pthread_mutex_lock(&departure_lock);
   const bool first = !queues;
   queue->next = queues;
@@ -67,10 +70,13 @@ int thread_add(struct departure_queue *queue) {
   pthread_mutex_unlock(&departure_lock);
   const int fault = first ? pthread_create(&thread, NULL, run, NULL) : 0;
   if (fault) queues = NULL;
+  else if (first) pthread_setname_np(thread, "lancast-send");
+  pthread_mutex_unlock(&life_lock);
   return fault;
 }
 
 void thread_remove(struct departure_queue *queue) {
+  pthread_mutex_lock(&life_lock);
   pthread_mutex_lock(&departure_lock);
   struct departure_queue **link = &queues;
   while (*link != queue) link = &(*link)->next;
@@ -78,9 +84,11 @@ void thread_remove(struct departure_queue *queue) {
   const bool last = !queues;
   stopping = last;
   pthread_mutex_unlock(&departure_lock);
-  if (!last) return;
-  ring();
-  pthread_join(thread, NULL);
+  if (last) {
+    ring();
+    pthread_join(thread, NULL);
+  }
+  pthread_mutex_unlock(&life_lock);
 }
 
 void thread_tell(const struct departure_queue *queue, double due_at) {
