@@ -62,7 +62,7 @@ export const send = command({
     paceQuantum: single(
       'TIME',
       quantum,
-      'what is due within this time leaves together: 0, or 0.5ms to 10ms; otherwise 4ms, without the native engine 2ms',
+      'what is due within this time leaves together: 0, or 0.5ms to 10ms; otherwise 4.5ms, without the native engine 2ms',
     ),
     dscp: single(
       'CLASS',

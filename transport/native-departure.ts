@@ -50,8 +50,8 @@ export interface DepartureAddon {
 
 /** Numbers that tell of a queue: those of `DepartureStats`, datagrams that have left, 1 when its memory is full. */
 const COUNTERS = 6;
-/** Everything due within so much leaves together: a wake-up costs as much as ten sends. Keeps a PCR within 2.5 ms. */
-const DEFAULT_QUANTUM_MS = 4;
+/** Everything due within so much leaves together: a wake-up costs as much as ten sends. A PCR keeps within 2.5 ms. */
+const DEFAULT_QUANTUM_MS = 4.5;
 /** So many sends refused and none ever done mean that this socket cannot send at all. */
 const HOPELESS_SENDS = 10;
 /** Refusals that a card gives which was taken down, or deleted and made anew. */
