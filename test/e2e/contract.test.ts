@@ -82,7 +82,7 @@ describe('record', () => {
   });
   it('says null of what the framing cannot tell', async () => {
     const { summary } = await cast(`udp://${freshGroup()}`, fileOf('film.ts', film), {
-      record: ['--timeout', '1s'],
+      record: ['--timeout', '3s'],
     });
     expect(Object.keys(summary)).toEqual(SUMMARY);
     expect(summary).toMatchObject({ bytes: film.length, firstIndex: null, missingBefore: null });

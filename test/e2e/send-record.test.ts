@@ -57,7 +57,7 @@ describe.each(engines)('a film that is sent and recorded (engine %s)', (engine, 
   for (const scheme of ['rtp', 'udp', 'seq']) {
     for (const [name, file] of read) {
       it(`of ${name} is the same by ${scheme}`, async () => {
-        const silence = scheme === 'udp' ? ['--timeout', '1s'] : [];
+        const silence = scheme === 'udp' ? ['--timeout', '3s'] : [];
         const url = `${scheme}://${freshGroup()}`;
         const {
           recorded,
