@@ -86,6 +86,26 @@ const POOLS: Readonly<Record<Framing, DatagramPool>> = {
   udp: new DatagramPool(HEADER_BYTES.udp),
 };
 
+/** Counts what has gone into the queue. */
+class PacedDepartures implements Departures {
+  index = 0;
+  octets = 0;
+  dueAt = monotonicNow();
+  sequence: number;
+  rtpTimestamp: number;
+  readonly #pacer: Pacer;
+
+  constructor(pacer: Pacer, { sequence, rtpTimestamp }: Pick<Departures, 'sequence' | 'rtpTimestamp'>) {
+    this.#pacer = pacer;
+    this.sequence = sequence;
+    this.rtpTimestamp = rtpTimestamp;
+  }
+
+  get pacePpm(): number {
+    return this.#pacer.pace.ppm;
+  }
+}
+
 class Sender implements SenderSession {
   readonly framing: Framing;
   readonly ssrc: number;
@@ -100,7 +120,7 @@ class Sender implements SenderSession {
   readonly #media: Driver<Buffer | undefined, Datagram>;
   readonly #reporter: SenderReporter;
   readonly #reports: Driver<SenderReporterInput, Buffer>;
-  readonly #departures: Departures;
+  readonly #departures: PacedDepartures;
   readonly #firstSequence: number;
   readonly #startedAt = monotonicNow();
   #stopped = false;
@@ -125,17 +145,7 @@ class Sender implements SenderSession {
     const framer = new Framer({ framing: outlets.framing, sequence, timestamp, ssrc });
     const stages = chain(chain(this.#packetizer, framer), this.#pacer);
     this.#media = new Driver(stages, (datagram) => this.#depart(datagram));
-    const pacer = this.#pacer;
-    this.#departures = {
-      index: 0,
-      sequence,
-      octets: 0,
-      rtpTimestamp: timestamp,
-      dueAt: this.#startedAt,
-      get pacePpm() {
-        return pacer.pace.ppm;
-      },
-    };
+    this.#departures = new PacedDepartures(this.#pacer, { sequence, rtpTimestamp: timestamp });
     this.#reporter = this.#makeReporter();
     this.#reports = new Driver(this.#reporter, (report) => this.#report(report));
     this.ended = this.#run();

@@ -143,12 +143,13 @@ export class Packetizer implements Stage<Buffer | undefined, Datagram> {
   }
 
   #stamp({ line, end, jump }: Stretch): void {
+    const { offset: start, programmeTicks, transmitTicks, ticksPerByte } = line;
     for (let datagram; (datagram = this.#held.at(this.#stamped)) !== undefined; this.#stamped++) {
       const offset = datagram.index * DATAGRAM_PAYLOAD_BYTES;
       if (offset >= end) break;
-      const ticks = (offset - line.offset) * line.ticksPerByte;
-      datagram.programmeTicks = line.programmeTicks + ticks;
-      datagram.transmitTicks = line.transmitTicks + ticks;
+      const ticks = (offset - start) * ticksPerByte;
+      datagram.programmeTicks = programmeTicks + ticks;
+      datagram.transmitTicks = transmitTicks + ticks;
       datagram.discontinuity = this.#jumped;
       this.#jumped = false;
     }
