@@ -64,7 +64,7 @@ describe('record', () => {
   it('ends after --timeout of silence', async () => {
     const url = `rtp://${freshGroup()}`;
     const out = path.join(temporaryFolder(), 'out.ts');
-    const recorder = lancast('record', url, out, '--iface', 'lo', '--timeout', '700ms', '--json');
+    const recorder = lancast('record', url, out, '--iface', 'lo', '--timeout', '2s', '--json');
     await recorder.event('recording');
     const sender = lancast('send', fileOf('film.ts', film), '--to', url, '--iface', 'lo', '--loop', '--json');
     await sender.event('sending');

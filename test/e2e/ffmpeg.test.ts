@@ -47,7 +47,7 @@ describe('what ffmpeg sends', () => {
     it(`${name} is recorded frame by frame`, async () => {
       const address = `${scheme}://127.0.0.1:${freshPort()}`;
       const out = path.join(temporaryFolder(), 'out.ts');
-      const recorder = lancast('record', address, out, '--timeout', '2s', '--json');
+      const recorder = lancast('record', address, out, '--timeout', '3s', '--json');
       await recorder.event('recording');
       const cut = ['-t', String(SENT_SECONDS), '-map', '0', '-c', 'copy'];
       const sender = ffmpeg('-re', '-i', CLIP, ...cut, '-f', muxer, address + query);

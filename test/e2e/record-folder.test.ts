@@ -67,7 +67,7 @@ describe('record of several streams', () => {
   it('goes on while one of them is silent, and says so', async () => {
     const [heard, silent] = [freshGroup(), freshGroup()];
     const folder = temporaryFolder();
-    const recorder = await recording(heard, silent, folder, '--timeout', '2s');
+    const recorder = await recording(heard, silent, folder, '--timeout', '3s');
     await send(films[0], `rtp://${heard}`);
     const { code, stderr } = await recorder.ended;
     expect(code).toBe(0);
