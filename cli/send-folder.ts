@@ -24,7 +24,7 @@ export async function sendFolder(values: SendValues, { output, signal }: Context
   try {
     await station.start(files);
     if (station.channels.length === 0 && !signal.aborted) throw nothingToSend(values.source, station.leftOut);
-    if (!signal.aborted) sayHow(station.channels, output);
+    if (!signal.aborted) sayHow(station, values.ttl, output);
     await Promise.all(station.channels.map(({ ended }) => ended));
   } finally {
     await station.stop();
@@ -52,10 +52,11 @@ function nothingToSend(folder: string, leftOut: readonly LancastError[]): Lancas
   return missing ?? new LancastError('E202', `nothing to send in ${folder}`, { path: folder, reason });
 }
 
-/** How one of them is received: the others go by their addresses. */
-function sayHow([first]: readonly Channel[], output: Output): void {
-  output.say('');
-  for (const each of first?.addresses ?? []) sayReceivers(each, output);
+/** From where they are sent, and how the first is received: the others go by their addresses. */
+function sayHow({ channels, via }: Station, ttl: number, output: Output): void {
+  const card = via && `${via.name} (${via.address}), ${via.reason}`;
+  output.say(`\n  ✓ sending      ${plural(channels.length, 'channel')} via ${card}  ttl ${ttl}`);
+  for (const each of channels[0]?.addresses ?? []) sayReceivers(each, output);
 }
 
 function progressOf(channels: readonly Channel[]): Progress {

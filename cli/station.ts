@@ -60,9 +60,15 @@ export class Station {
     this.#addresses = new ChannelAddresses(values);
   }
 
+  /** The card of all channels; `undefined` while there is none. */
+  get via(): ChosenInterface | undefined {
+    return this.#via;
+  }
+
   /** Starts a channel for each file that can be sent. Throws `LancastError` E001, E102 to E115; `stop` ends what was started. */
   async start(files: readonly string[]): Promise<void> {
     this.#nameWidth = Math.max(...files.map((name) => name.length));
+    this.#output.say(`    ${this.#row('channel', 'address', 'length', 'media')}`);
     const limited = limitTo(AT_ONCE);
     const opening = files.map((name) => limited(() => this.#open(name)));
     let failure: unknown;
@@ -108,7 +114,6 @@ export class Station {
       addresses,
     });
     void this.#stopped.then(() => session.close());
-    if (this.#via === undefined) this.#sayHeader(via);
     this.#via = via;
     const voice = this.#voice(name);
     this.#announce(name, { session, addresses, via }, voice);
@@ -136,12 +141,6 @@ export class Station {
 
   #voice(name: string): Voice {
     return this.#output.about(name, { channel: name });
-  }
-
-  #sayHeader({ name, address, reason }: ChosenInterface): void {
-    const { ttl } = this.#values;
-    this.#output.say(`  ✓ sending via ${name} (${address}), ${reason}  ttl ${ttl}\n`);
-    this.#output.say(`    ${this.#row('channel', 'address', 'length', 'media')}`);
   }
 
   #announce(
