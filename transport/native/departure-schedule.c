@@ -14,14 +14,33 @@
 #define SOONEST 0.75
 /* The same while datagrams are late that the last quantum had no room for: the half grid. */
 #define SOONEST_WHEN_LATE 0.4
+/*
+ * What cards, switches and receivers can take at once (92 datagrams fit a receive buffer of the kernel's default): a quantum that
+ * holds more is halved, down to this; one that holds far less grows again, up to what was asked for.
+ */
+#define DENSE_DATAGRAMS 48
+#define SPARSE_DATAGRAMS 12
+#define SHORTEST_SPAN_MS 0.5
 /* Without a quantum: what is due so soon leaves at once, since waking up again would take longer. */
 #define SLEEPLESS_MS 0.02
 /* And what became due since the last burst leaves at once too, so that dense datagrams are not held up by late wake-ups. */
 #define MOST_LATE_MS 0.5
 
+/* It is not known yet how dense datagrams are: 5, 2.5, 1.25 … ms, which lie on one grid. */
+static double shortest_span(double quantum) {
+  while (quantum / 2 >= SHORTEST_SPAN_MS) quantum /= 2;
+  return quantum;
+}
+
 void schedule_init(struct schedule *schedule, double quantum) {
   *schedule = (struct schedule){
-      .quantum = quantum, .opened_at = -INFINITY, .until = -INFINITY, .paced_at = -INFINITY, .last_due = INFINITY};
+      .quantum = quantum,
+      .span = shortest_span(quantum),
+      .opened_at = -INFINITY,
+      .until = -INFINITY,
+      .paced_at = -INFINITY,
+      .last_due = INFINITY,
+  };
 }
 
 /* Without a quantum, a late datagram follows the one before at half the distance that it should have had. */
@@ -30,19 +49,27 @@ static double spread(const struct schedule *schedule, double due) {
 }
 
 double schedule_wake_at(const struct schedule *schedule, double due) {
-  const double quantum = schedule->quantum;
-  if (quantum <= 0) return spread(schedule, due);
+  const double span = schedule->span;
+  if (span <= 0) return spread(schedule, due);
   const bool late = due < schedule->opened_at;
-  const double step = late ? quantum / 2 : quantum;
-  const double pause = quantum * (late ? SOONEST_WHEN_LATE : SOONEST);
-  return ceil(fmax(schedule->opened_at + pause, due - quantum / 2) / step) * step;
+  const double step = late ? span / 2 : span;
+  const double pause = span * (late ? SOONEST_WHEN_LATE : SOONEST);
+  return ceil(fmax(schedule->opened_at + pause, due - span / 2) / step) * step;
+}
+
+/* Fits the quantum to what the one before has held. */
+static void fit_span(struct schedule *schedule) {
+  if (schedule->released > DENSE_DATAGRAMS) schedule->span = fmax(schedule->span / 2, shortest_span(schedule->quantum));
+  else if (schedule->released < SPARSE_DATAGRAMS) schedule->span = fmin(schedule->span * 2, schedule->quantum);
+  schedule->released = 0;
 }
 
 bool schedule_opens(struct schedule *schedule, double due, double now) {
-  const double quantum = schedule->quantum;
   const double since = now - schedule->opened_at;
   if (now < schedule_wake_at(schedule, due)) return false;
-  schedule->until = due + (quantum > 0 ? fmin(fmax(since, quantum), 2 * quantum) : fmin(since, MOST_LATE_MS));
+  fit_span(schedule);
+  const double span = schedule->span;
+  schedule->until = due + (span > 0 ? fmin(fmax(since, span), 2 * span) : fmin(since, MOST_LATE_MS));
   schedule->opened_at = now;
   schedule->extra = EXTRA_DATAGRAMS;
   return true;
@@ -59,5 +86,7 @@ static bool releases_at_its_time(struct schedule *schedule, double due, double n
 
 bool schedule_releases(struct schedule *schedule, double due, double now) {
   if (schedule->quantum <= 0) return releases_at_its_time(schedule, due, now);
-  return due - schedule->quantum / 2 <= now && (due < schedule->until || schedule->extra-- > 0);
+  if (due - schedule->span / 2 > now || (due >= schedule->until && schedule->extra-- <= 0)) return false;
+  schedule->released++;
+  return true;
 }

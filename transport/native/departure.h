@@ -58,6 +58,8 @@ void move_on(struct cursor *at, uint64_t count);
 /* When datagrams leave; the rule of departure-schedule.ts, on a grid that all queues share. */
 struct schedule {
   double quantum;   /* 0: each datagram at its time */
+  double span;      /* the quantum that is kept: shorter while datagrams are dense */
+  int released;     /* of the present one */
   double opened_at; /* when the present quantum began */
   double until;     /* due times that belong to it */
   int extra;        /* datagrams it may still give out beyond `until` */
