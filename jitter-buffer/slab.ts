@@ -51,8 +51,9 @@ export class Slab {
   #freeCount = 0;
 
   // By slot.
-  /** The last view of its payload: nearly always the next datagram in the slot is as long. */
+  /** The last view of its payload, and where in the slot that begins: nearly always the next datagram there is the same. */
   readonly #views: Buffer[] = [];
+  readonly #viewStart: Uint16Array;
   readonly #start: Uint16Array;
   readonly #end: Uint16Array;
   readonly #arrivedAt: Float64Array;
@@ -63,6 +64,7 @@ export class Slab {
   /** @param slots most datagrams kept at once */
   constructor(slots: number) {
     this.#free = new Int32Array(slots);
+    this.#viewStart = new Uint16Array(slots);
     this.#start = new Uint16Array(slots);
     this.#end = new Uint16Array(slots);
     this.#arrivedAt = new Float64Array(slots);
@@ -92,11 +94,13 @@ export class Slab {
 
   /** The payload, a view that is good until the slot is stored into again. */
   payload(slot: number): Buffer {
-    const start = offsetOf(slot) + (this.#start[slot] ?? 0);
-    const end = offsetOf(slot) + (this.#end[slot] ?? 0);
+    const start = this.#start[slot] ?? 0;
+    const end = this.#end[slot] ?? 0;
     const last = this.#views[slot] ?? EMPTY;
-    if (last.byteOffset === start && last.length === end - start) return last;
-    return (this.#views[slot] = this.#chunkOf(slot).subarray(start, end));
+    if (this.#viewStart[slot] === start && last.length === end - start) return last;
+    const offset = offsetOf(slot);
+    this.#viewStart[slot] = start;
+    return (this.#views[slot] = this.#chunkOf(slot).subarray(offset + start, offset + end));
   }
 
   arrivedAt(slot: number): number {
