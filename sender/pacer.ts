@@ -34,6 +34,8 @@ export const AHEAD_MS = 200;
  * senders of a process share their wake-ups.
  */
 const REFILL_MS = 50;
+/** What is read does not come here before its next clock stamp: so much more has to be read, milliseconds. */
+const HELD_MS = 40;
 /** A source may be so late, milliseconds, without moving the anchor. */
 const TOLERANCE_MS = 1;
 const LIFE_PPM = 1_000_000;
@@ -73,10 +75,11 @@ export class Pacer implements Stage<Datagram, Datagram> {
     return Math.ceil((this.#newestDueAt - AHEAD_MS) / REFILL_MS) * REFILL_MS;
   }
 
-  /** Payload that is missing to 200 ms ahead of `now`: about so many bytes are to be read. 0 while the pace is not known. */
+  /** About so much payload is to be read for 200 ms ahead of `now`, bytes. 0 while the pace is not known. */
   wantedBytes(now: number): number {
     const { bitsPerSecond } = this.pace;
-    return bitsPerSecond > 0 ? (Math.max(0, now + AHEAD_MS - this.#newestDueAt) * bitsPerSecond) / 8000 : 0;
+    const missingMs = Math.max(0, now + AHEAD_MS + HELD_MS - this.#newestDueAt);
+    return bitsPerSecond > 0 ? (missingMs * bitsPerSecond) / 8000 : 0;
   }
 
   /** The pace of the last second. */

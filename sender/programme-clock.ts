@@ -58,7 +58,7 @@ export class ProgrammeClock {
 
   /** The line beyond the last stamp, going on as before; `undefined` while there is none at all. */
   get beyond(): Line | undefined {
-    return this.#base && { ...this.#base, ticksPerByte: this.#recentTicks / this.#recentBytes };
+    return this.#base && lineFrom(this.#base, this.#recentTicks / this.#recentBytes);
   }
 
   /** Takes the next stamp. Gives what it makes known, if anything: stamps of other PIDs and equal ones do not. */
@@ -71,7 +71,7 @@ export class ProgrammeClock {
     const expected = (bytes * this.#recentTicks) / this.#recentBytes;
     if (stamp.announced || isJump(step, expected)) return this.#rebase(stamp, true);
 
-    const line = { ...this.#base, ticksPerByte: step / bytes };
+    const line = lineFrom(this.#base, step / bytes);
     this.#remember(step, bytes);
     this.#base = pointOf(line, stamp.offset);
     return { line, end: stamp.offset + 1, jump: false };
@@ -142,6 +142,11 @@ export class ProgrammeClock {
 /** Falls, or leaps: further than a second, and a second off what the bytes in between let expect. */
 function isJump(step: number, expected: number): boolean {
   return step < 0 || (step > JUMP_TICKS && Math.abs(step - expected) > JUMP_TICKS);
+}
+
+function lineFrom(point: Omit<Line, 'ticksPerByte'>, ticksPerByte: number): Line {
+  const { offset, programmeTicks, transmitTicks } = point;
+  return { offset, programmeTicks, transmitTicks, ticksPerByte };
 }
 
 /** The point of a line at an offset. */

@@ -58,13 +58,13 @@ describe('Pacer', () => {
     expect(pacer.roomAt).toBe(1300);
   });
 
-  it('says how much is missing to 200 ms ahead, at the pace of the stream', () => {
+  it('says how much to read for 200 ms ahead, and for the next clock stamp behind that', () => {
     const pacer = new Pacer();
     expect(pacer.wantedBytes(1000)).toBe(0);
     const stream = Array.from({ length: 200 }, (_, index) => index * 10);
     paced(pacer, stream, 1000); // the last one is due at 2990
-    expect(pacer.wantedBytes(2990)).toBeCloseTo(20 * 1316);
-    expect(pacer.wantedBytes(3060)).toBeCloseTo(27 * 1316);
+    expect(pacer.wantedBytes(2990)).toBeCloseTo(24 * 1316);
+    expect(pacer.wantedBytes(3060)).toBeCloseTo(31 * 1316);
     expect(pacer.wantedBytes(2700)).toBe(0);
   });
 
