@@ -104,7 +104,10 @@ export interface ArrivalOptions {
 export interface ArrivalStats {
   received: number;
   receivedBytes: number;
-  /** Datagrams the kernel dropped because our buffer was full, as of at most 200 ms ago; `undefined` when it does not tell. */
+  /**
+   * Datagrams the kernel dropped because our buffer was full, as of at most 200 ms ago; `undefined` when it does not tell. What
+   * comes as one run (GSO, GRO) counts once, so it may be fewer than are lost.
+   */
   readonly kernelDrops: number | undefined;
   /** The kernel's receive buffer in bytes as it was really granted, counted as it was asked for. */
   receiveBufferBytes: number;
