@@ -7,6 +7,7 @@ import { ReceiveWindow } from '../../jitter-buffer/ordering.ts';
 import { emptyArrival } from '../../jitter-buffer/slab.ts';
 import { RTP_HEADER_BYTES, RTP_MP2T, parseRtp, writeRtpHeader } from '../../wire/rtp.ts';
 import { openReceiveChain } from './receive-chain.ts';
+import { sendFeeder } from './send-chain.ts';
 import { median, type Row } from './table.ts';
 
 const PAYLOAD_BYTES = 1316;
@@ -33,11 +34,14 @@ type Take = (datagram: Buffer, index: number) => void;
 /** Rows on parsing, the receive window and the whole receive chain. `film` is a whole number of TS packets. */
 export async function benchStages(film: Buffer): Promise<Row[]> {
   const datagrams = rtpDatagrams(film);
+  const send = await cost(sendFeeder(film));
   const parse = await cost(feeder(datagrams, (datagram) => void parseRtp(datagram)));
   const window = await cost(feeder(datagrams, windowTaker()));
   const single = await costOfChain(datagrams, 1);
   const chain = await costOfChain(datagrams, BATCH);
   return [
+    throughput('send chain, file to queue', send, 2),
+    { work: 'the same: heap a datagram', lancast: `${send.allocated.toFixed(0)} B allocated` },
     { work: 'parse one RTP datagram', lancast: `${parse.ns.toFixed(0)} ns` },
     throughput('jitter buffer, in order', window, 2),
     throughput('receive chain to an unhashed recorder that writes nowhere, in batches of 64', chain, 1),
