@@ -16,10 +16,10 @@
 #define SOONEST_WHEN_LATE 0.4
 /*
  * What cards, switches and receivers can take at once (92 datagrams fit a receive buffer of the kernel's default): a quantum that
- * holds more is halved, down to this; one that holds far less grows again, up to what was asked for.
+ * holds more is halved, down to this; one that holds less than half grows again, up to what was asked for.
  */
 #define DENSE_DATAGRAMS 48
-#define SPARSE_DATAGRAMS 12
+#define SPARSE_DATAGRAMS 24
 #define SHORTEST_SPAN_MS 0.5
 /* Without a quantum: what is due so soon leaves at once, since waking up again would take longer. */
 #define SLEEPLESS_MS 0.02
