@@ -2,7 +2,7 @@
  * Records a stream to a file, byte for byte: what came, in order, without its framing; nothing stands in for a gap.
  *
  * The stream never waits for the disk. Bytes gather in memory, go to the file at least every 100 ms, at high rates in
- * pieces of 256 KiB, and an fsync is begun every 500 ms. While the disk is full, failing or too slow, up to 64 MiB wait for it; then whole datagrams are
+ * pieces of 256 KiB and more, and an fsync is begun every 500 ms. While the disk is full, failing or too slow, up to 64 MiB wait for it; then whole datagrams are
  * dropped and counted.
  */
 import { monotonicNow } from '../../transport/clock.ts';
@@ -20,6 +20,8 @@ const SYNC_TURNS = Math.floor(SYNC_EVERY_MS / WRITE_EVERY_MS);
 const RETRY_AFTER_MS = 1000;
 /** Bytes that wait this long say that the disk is too slow. */
 const SLOW_AFTER_MS = 2000;
+/** 4 MiB: the event loop comes round once for each write, and hashing them must not hold it up. */
+const CHUNKS_PER_WRITE = 16;
 const TS_PACKET_BYTES = 188;
 const TS_SYNC_BYTE = 0x47;
 
@@ -110,12 +112,13 @@ export class Recorder implements Recording {
       if (this.#file.unsafe) this.#drop(await this.#file.revert());
       while (everything || this.#spill.hasWhole) {
         everything &&= this.#spill.hasWhole;
-        const chunk = this.#spill.take();
-        if (!chunk) break;
+        const chunks = this.#spill.take(CHUNKS_PER_WRITE);
+        if (chunks.length === 0) break;
         const before = this.#file.bytes;
-        const bytes = chunk.memory.subarray(chunk.start, chunk.end);
-        await this.#file.append(bytes, this.#unit).finally(() => (chunk.start += this.#file.bytes - before));
-        this.#spill.release();
+        const pieces = chunks.map(({ memory, start, end }) => memory.subarray(start, end));
+        await this.#file
+          .append(pieces, this.#unit)
+          .finally(() => this.#spill.release(this.#file.bytes - before));
       }
       this.#behind = false;
     } catch (error) {

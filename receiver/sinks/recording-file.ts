@@ -11,12 +11,7 @@ import { LancastError, type ErrorCode } from '../../wire/errors.ts';
 
 /** What is needed of a file handle; `FileHandle` of node:fs/promises is one. */
 export interface DiskHandle {
-  write(
-    bytes: Buffer,
-    offset: number,
-    length: number,
-    position: number | null,
-  ): Promise<{ bytesWritten: number }>;
+  writev(pieces: Buffer[], position: number): Promise<{ bytesWritten: number }>;
   truncate(bytes: number): Promise<void>;
   sync(): Promise<void>;
   close(): Promise<void>;
@@ -72,20 +67,22 @@ export class RecordingFile {
   }
 
   /**
-   * Writes `bytes` at the end. Throws E401, E402 or E404 when the disk takes no more; the file then ends with the last
+   * Writes `pieces` at the end. Throws E401, E402 or E404 when the disk takes no more; the file then ends with the last
    * multiple of `unit` bytes that fitted, and `bytes` has grown by just that.
    */
-  async append(bytes: Buffer, unit: number): Promise<void> {
+  async append(pieces: readonly Buffer[], unit: number): Promise<void> {
+    const before = this.#bytes;
     let written = 0;
+    let rest = behind(pieces, 0);
     try {
-      while (written < bytes.length) {
-        const at = this.#bytes + written;
-        written += (await this.#handle.write(bytes, written, bytes.length - written, at)).bytesWritten;
+      while (rest.length > 0) {
+        written += (await this.#handle.writev(rest, before + written)).bytesWritten;
+        rest = behind(pieces, written);
       }
-      this.#grow(bytes);
+      this.#grow(pieces, written);
     } catch (cause) {
-      const whole = this.#bytes + written - ((this.#bytes + written) % unit);
-      this.#grow(bytes.subarray(0, Math.max(0, whole - this.#bytes)));
+      const whole = before + written - ((before + written) % unit);
+      this.#grow(pieces, Math.max(0, whole - before));
       await this.#trim();
       throw diskError(this.path, cause);
     }
@@ -127,15 +124,32 @@ export class RecordingFile {
     return { bytes: this.#bytes, hash: this.#hash?.copy() };
   }
 
-  #grow(bytes: Buffer): void {
-    this.#hash?.update(bytes);
-    this.#bytes += bytes.length;
+  /** The first `bytes` of `pieces` are in the file. */
+  #grow(pieces: readonly Buffer[], bytes: number): void {
+    this.#bytes += bytes;
+    let left = bytes;
+    for (const piece of pieces) {
+      if (left <= 0) break;
+      this.#hash?.update(piece.subarray(0, left));
+      left -= piece.length;
+    }
   }
 
   /** Cuts off what does not count. A device has nothing to cut, and on a read-only disk `close` tries again. */
   async #trim(): Promise<void> {
     await this.#handle.truncate(this.#bytes).catch(() => undefined);
   }
+}
+
+/** What lies behind the first `bytes` of `pieces`. */
+function behind(pieces: readonly Buffer[], bytes: number): Buffer[] {
+  const rest: Buffer[] = [];
+  let skip = bytes;
+  for (const piece of pieces) {
+    if (skip < piece.length) rest.push(piece.subarray(skip));
+    skip = Math.max(0, skip - piece.length);
+  }
+  return rest;
 }
 
 /** Makes the name of a new file as durable as its bytes; not every file system offers it. */

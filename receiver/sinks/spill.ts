@@ -28,7 +28,7 @@ export class Spill {
   readonly #full: Chunk[] = [];
   readonly #spare: Chunk[] = [];
   #open: Chunk | undefined;
-  #taken: Chunk | undefined;
+  #taken: Chunk[] = [];
 
   /** @param limitBytes most memory held, at least two chunks of 256 KiB */
   constructor(limitBytes: number) {
@@ -37,19 +37,20 @@ export class Spill {
 
   /** Bytes that wait, those of the chunk that is being written included. */
   get bytes(): number {
-    let bytes = left(this.#taken) + left(this.#open);
+    let bytes = this.#open ? left(this.#open) : 0;
+    for (const chunk of this.#taken) bytes += left(chunk);
     for (const chunk of this.#full) bytes += left(chunk);
     return bytes;
   }
 
   /** When the oldest waiting byte came in; `Infinity` when none waits. */
   get oldestAt(): number {
-    return (this.#taken ?? this.#full[0] ?? this.#open)?.since ?? Infinity;
+    return (this.#taken[0] ?? this.#full[0] ?? this.#open)?.since ?? Infinity;
   }
 
   /** A chunk waits that nothing can be added to. */
   get hasWhole(): boolean {
-    return this.#full.length > 0 || this.#taken !== undefined;
+    return this.#full.length > 0 || this.#taken.length > 0;
   }
 
   /** Copies one datagram in; false when there is no room for the whole of it. At most 65 535 bytes. */
@@ -66,24 +67,33 @@ export class Spill {
     return true;
   }
 
-  /** The oldest chunk, to be written and then released; the same one until that. `undefined` when nothing waits. */
-  take(): Chunk | undefined {
-    if (this.#taken) return this.#taken;
-    this.#taken = this.#full.shift();
-    if (this.#taken) return this.#taken;
-    this.#taken = this.#open;
-    this.#open = undefined;
+  /**
+   * The oldest chunks, at most `most` of them, to be written and then released; those not released come again. The one that is
+   * still being filled comes when there is no other.
+   */
+  take(most: number): readonly Chunk[] {
+    while (this.#taken.length < most) {
+      const chunk = this.#full.shift() ?? (this.#taken.length === 0 ? this.#open : undefined);
+      if (!chunk) break;
+      if (chunk === this.#open) this.#open = undefined;
+      this.#taken.push(chunk);
+    }
     return this.#taken;
   }
 
-  /** The chunk that was taken is done with; its memory is used again. */
-  release(): void {
-    if (this.#taken && this.#spare.length < SPARE_CHUNKS) this.#spare.push(this.#taken);
-    this.#taken = undefined;
+  /** So many bytes of what was taken are done with; the memory of chunks that are is used again. */
+  release(bytes: number): void {
+    let rest = bytes;
+    for (let chunk = this.#taken[0]; chunk && left(chunk) <= rest; chunk = this.#taken[0]) {
+      rest -= left(chunk);
+      this.#taken.shift();
+      if (this.#spare.length < SPARE_CHUNKS) this.#spare.push(chunk);
+    }
+    if (this.#taken[0]) this.#taken[0].start += rest;
   }
 
   #chunks(): number {
-    return this.#full.length + (this.#open ? 1 : 0) + (this.#taken ? 1 : 0);
+    return this.#full.length + (this.#open ? 1 : 0) + this.#taken.length;
   }
 
   #fresh(now: number): Chunk {
@@ -97,6 +107,6 @@ export class Spill {
 }
 
 /** Bytes of a chunk that are still to be written. */
-function left(chunk: Chunk | undefined): number {
-  return chunk ? chunk.end - chunk.start : 0;
+function left({ start, end }: Chunk): number {
+  return end - start;
 }

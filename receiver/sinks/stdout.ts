@@ -78,12 +78,12 @@ export class PipeSink implements Recording {
   /** One chunk at a time: what comes meanwhile gathers into the next. */
   async #write(): Promise<void> {
     await new Promise(setImmediate); // what arrived together leaves together
-    for (let chunk = this.#spill.take(); chunk; chunk = this.#spill.take()) {
+    for (let [chunk] = this.#spill.take(1); chunk; [chunk] = this.#spill.take(1)) {
       const bytes = chunk.memory.subarray(chunk.start, chunk.end);
       if (!(await this.#send(bytes))) return;
       this.#hash?.update(bytes);
       this.#bytes += bytes.length;
-      this.#spill.release();
+      this.#spill.release(bytes.length);
     }
     if (this.#slow) this.#events.onResumed();
     this.#slow = false;

@@ -25,15 +25,14 @@ export class FakeDisk implements DiskHandle {
   syncGate: Promise<void> = Promise.resolve();
   closed = false;
 
-  async write(bytes: Buffer, offset: number, length: number, position: number | null) {
-    this.writes.push(length);
+  async writev(pieces: Buffer[], position: number) {
+    const bytes = Buffer.concat(pieces);
+    this.writes.push(bytes.length);
     await this.gate;
     if (this.writeFault) throw errno(this.writeFault);
-    const at = position ?? this.content.length;
-    const taken = Math.min(length, this.mostPerWrite, this.room - at);
+    const taken = Math.min(bytes.length, this.mostPerWrite, this.room - position);
     if (taken <= 0) throw errno('ENOSPC');
-    const piece = bytes.subarray(offset, offset + taken);
-    this.content = Buffer.concat([this.content.subarray(0, at), piece]);
+    this.content = Buffer.concat([this.content.subarray(0, position), bytes.subarray(0, taken)]);
     return { bytesWritten: taken };
   }
 

@@ -88,6 +88,19 @@ describe('Recorder', () => {
     await closed;
   });
 
+  it('keeps up with a gigabit a second although each write takes its time', async () => {
+    const { disk, push, recorder } = setUp({ spillBytes: 4 * 1024 * 1024 });
+    for (let ms = 0; ms < 400; ms += 10) {
+      disk.gate = new Promise((resolve) => setTimeout(resolve, 10));
+      push(950);
+      await pass(10);
+    }
+    const closed = recorder.close();
+    await pass(100);
+    await closed;
+    expect(recorder.summary).toMatchObject({ bytes: 40 * 950 * 1316, droppedBytes: 0 });
+  });
+
   it('shares one timer with all other recorders', async () => {
     const recorders = [setUp(), setUp(), setUp()];
     expect(vi.getTimerCount()).toBe(1);

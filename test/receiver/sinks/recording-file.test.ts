@@ -14,8 +14,8 @@ describe('RecordingFile', () => {
   it('knows length and hash of what it has written', async () => {
     const disk = new FakeDisk();
     const file = new RecordingFile('a.ts', disk);
-    await file.append(packets(7, 1), 188);
-    await file.append(packets(3, 2), 188);
+    await file.append([packets(7, 1)], 188);
+    await file.append([packets(3, 2)], 188);
     expect(file.bytes).toBe(1880);
     expect(file.sha256).toBe(sha256(Buffer.concat([packets(7, 1), packets(3, 2)])));
     expect(file.sha256).toBe(sha256(disk.content));
@@ -25,8 +25,27 @@ describe('RecordingFile', () => {
     const disk = new FakeDisk();
     disk.mostPerWrite = 100;
     const file = new RecordingFile('a.ts', disk);
-    await file.append(packets(7, 1), 188);
+    await file.append([packets(7, 1)], 188);
     expect(disk.content.equals(packets(7, 1))).toBe(true);
+  });
+
+  it('writes several pieces as one, wherever the disk stops', async () => {
+    const pieces = [packets(2, 1), packets(3, 2), packets(4, 3)];
+    const all = Buffer.concat(pieces);
+    for (let room = 0; room <= all.length; room += 47) {
+      const disk = new FakeDisk();
+      disk.room = room;
+      disk.mostPerWrite = 500;
+      const file = new RecordingFile('a.ts', disk);
+      const kept = room - (room % 188);
+      const written = await file.append(pieces, 188).then(
+        () => 'all',
+        () => 'part',
+      );
+      expect([written, file.bytes]).toEqual([room === all.length ? 'all' : 'part', kept]);
+      expect(file.sha256).toBe(sha256(all.subarray(0, kept)));
+      expect(disk.content.equals(all.subarray(0, kept))).toBe(true);
+    }
   });
 
   const rooms: [name: string, room: number, unit: number, kept: number][] = [
@@ -41,7 +60,7 @@ describe('RecordingFile', () => {
       const disk = new FakeDisk();
       disk.room = room;
       const file = new RecordingFile('a.ts', disk);
-      await expect(file.append(packets(7, 1), unit)).rejects.toMatchObject({ code: 'E401' });
+      await expect(file.append([packets(7, 1)], unit)).rejects.toMatchObject({ code: 'E401' });
       expect([file.bytes, disk.content.length]).toEqual([kept, kept]);
       expect(file.sha256).toBe(sha256(disk.content));
     });
@@ -51,9 +70,9 @@ describe('RecordingFile', () => {
     const disk = new FakeDisk();
     disk.room = 1000;
     const file = new RecordingFile('a.ts', disk);
-    await expect(file.append(packets(7, 1), 188)).rejects.toMatchObject({ code: 'E401' });
+    await expect(file.append([packets(7, 1)], 188)).rejects.toMatchObject({ code: 'E401' });
     disk.room = Infinity;
-    await file.append(packets(2, 1), 188);
+    await file.append([packets(2, 1)], 188);
     expect(disk.content.equals(packets(7, 1))).toBe(true);
     expect(file.sha256).toBe(sha256(disk.content));
   });
@@ -61,23 +80,23 @@ describe('RecordingFile', () => {
   it('cuts back to what an fsync has made safe after one fails, and says what that cost', async () => {
     const disk = new FakeDisk();
     const file = new RecordingFile('a.ts', disk);
-    await file.append(packets(5, 1), 188);
+    await file.append([packets(5, 1)], 188);
     await file.sync();
-    await file.append(packets(3, 2), 188);
+    await file.append([packets(3, 2)], 188);
     disk.syncFault = 'EIO';
     await expect(file.sync()).rejects.toMatchObject({ code: 'E404' });
     expect(file.unsafe).toBe(true);
     expect(await file.revert()).toBe(3 * 188);
     expect(disk.content.equals(packets(5, 1))).toBe(true);
     expect(file.sha256).toBe(sha256(disk.content));
-    await file.append(packets(1, 3), 188);
+    await file.append([packets(1, 3)], 188);
     expect(file.sha256).toBe(sha256(disk.content));
   });
 
   it('does not trust an fsync that comes after a failed one', async () => {
     const disk = new FakeDisk();
     const file = new RecordingFile('a.ts', disk);
-    await file.append(packets(2, 1), 188);
+    await file.append([packets(2, 1)], 188);
     disk.syncFault = 'EIO';
     await expect(file.sync()).rejects.toMatchObject({ code: 'E404' });
     disk.syncFault = undefined;
@@ -88,9 +107,9 @@ describe('RecordingFile', () => {
   it('counts as safe only what had been written when the fsync began', async () => {
     const disk = new FakeDisk();
     const file = new RecordingFile('a.ts', disk);
-    await file.append(packets(2, 1), 188);
+    await file.append([packets(2, 1)], 188);
     const syncing = file.sync();
-    await file.append(packets(2, 2), 188);
+    await file.append([packets(2, 2)], 188);
     await syncing;
     disk.syncFault = 'EIO';
     await expect(file.sync()).rejects.toMatchObject({ code: 'E404' });
@@ -102,7 +121,7 @@ describe('RecordingFile', () => {
     const disk = new FakeDisk();
     disk.syncFault = 'EINVAL';
     const file = new RecordingFile('/dev/null', disk);
-    await file.append(packets(1, 1), 188);
+    await file.append([packets(1, 1)], 188);
     await file.sync();
     expect(file.unsafe).toBe(false);
   });
@@ -121,7 +140,7 @@ describe('RecordingFile', () => {
       const disk = new FakeDisk();
       disk.writeFault = reason;
       const file = new RecordingFile('a.ts', disk);
-      await expect(file.append(packets(1, 1), 188)).rejects.toMatchObject({
+      await expect(file.append([packets(1, 1)], 188)).rejects.toMatchObject({
         code,
         details: { path: 'a.ts', reason },
       });
@@ -138,7 +157,7 @@ describe('openRecordingFile', () => {
     const path = join(folder, 'old.ts');
     await writeFile(path, 'an old recording');
     const file = await openRecordingFile(path);
-    await file.append(packets(1, 7), 188);
+    await file.append([packets(1, 7)], 188);
     await file.close();
     expect((await readFile(path)).equals(packets(1, 7))).toBe(true);
   });
