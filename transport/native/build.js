@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 
 const folder = path.dirname(fileURLToPath(import.meta.url));
 const root = path.resolve(folder, '..', '..');
-const FLAGS = ['-std=c11', '-O2', '-Wall', '-Wextra', '-shared', '-fPIC', '-pthread'];
+const FLAGS = ['-std=c11', '-O2', '-Wall', '-Wextra', '-fvisibility=hidden', '-shared', '-fPIC', '-pthread'];
 
 /**
  * Builds `lancast.node` into `target` unless it is there and newer than its sources, and writes down beside it what came of
