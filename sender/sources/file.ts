@@ -23,8 +23,8 @@ export interface FileOptions {
   asIs?: boolean | undefined;
 }
 
-/** Bytes that are looked at first: the tables of a transport stream are in them. */
-const HEAD_BYTES = 1024 * 1024;
+/** Bytes that are looked at first, to tell what it is. */
+const HEAD_BYTES = 256 * 1024;
 
 /** Opens a file, or a pipe that has a name. Throws `LancastError` E201 to E208. */
 export async function openFile(path: string, options: FileOptions = {}): Promise<Source> {

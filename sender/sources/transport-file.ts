@@ -5,8 +5,8 @@ import { durationOf, mediaOf } from '../overview.ts';
 import type { SourceDescription } from '../source.ts';
 import { type InputFile, readAt } from './file-reader.ts';
 
-/** Bytes at the end of a file that are looked at for its last clock stamp. */
-const TAIL_BYTES = 1024 * 1024;
+/** Bytes at both ends of a file that are looked at for its tables and clock stamps; more where these do not tell. */
+const LOOKS_BYTES = [256 * 1024, 1024 * 1024];
 /** Bytes before the first packet that are put up with. More of them, and it is something else. */
 export const MOST_LEADING_BYTES = 4096;
 
@@ -20,20 +20,33 @@ export function transportLayout({ head, bytes }: InputFile): TsLayout | undefine
 
 /** What a transport stream file is. */
 export async function describeTransport(file: InputFile, layout: TsLayout): Promise<SourceDescription> {
-  const { handle, name, bytes } = file;
-  const tail = await readAt(handle, Math.max(0, bytes - TAIL_BYTES), Math.min(bytes, TAIL_BYTES));
-  const [first, last] = [packetsOf(file.head), packetsOf(tail)];
+  const { name, bytes } = file;
   const totalBytes = Math.floor(bytes / layout) * TS_PACKET_BYTES;
-  const description = {
+  const description: SourceDescription = {
     name,
-    media: mediaOf(first),
+    media: '',
     totalBytes,
     transportStream: true,
     live: false,
     notes: [],
   };
-  const durationMs = durationOf(first, last, totalBytes);
-  return durationMs === undefined ? description : { ...description, durationMs };
+  for (const lookBytes of LOOKS_BYTES) {
+    const { media, durationMs } = await lookAt(file, Math.min(lookBytes, bytes), totalBytes);
+    description.media = media;
+    if (durationMs !== undefined) description.durationMs = durationMs;
+    if (durationMs !== undefined && media !== '') break;
+  }
+  return description;
+}
+
+async function lookAt(
+  { handle, bytes }: InputFile,
+  lookBytes: number,
+  totalBytes: number,
+): Promise<{ media: string; durationMs: number | undefined }> {
+  const head = packetsOf(await readAt(handle, 0, lookBytes));
+  const tail = packetsOf(await readAt(handle, bytes - lookBytes, lookBytes));
+  return { media: mediaOf(head), durationMs: durationOf(head, tail, totalBytes) };
 }
 
 function packetsOf(bytes: Buffer): Buffer {
