@@ -5,7 +5,7 @@ import { command, defaulted, flag, single, type Context } from './command.ts';
 import { tellEngine, verboseOption } from './engine.ts';
 import { commandName, installationFile, version } from './installation.ts';
 import type { Output } from './output.ts';
-import { openStream } from './receiving.ts';
+import { openStream, PAGE_GATHER_MS } from './receiving.ts';
 import { openSender, type OpenSender } from './sending.ts';
 import { aborted } from './signal.ts';
 import { followTroubles } from './troubles.ts';
@@ -51,7 +51,7 @@ async function runDemo(values: DemoValues, { output, signal }: Context): Promise
   const iface = await chooseCard(to, values.iface);
   await using view = await openViewer(http, output);
   // The receiver first, so that it has the film from its first datagram on.
-  const stream = await openStream(to, { iface, from: [], latency: LATENCY_MS });
+  const stream = await openStream(to, { iface, from: [], latency: LATENCY_MS, gatherMs: PAGE_GATHER_MS });
   await using _receiving = stream.session;
   view.show(stream);
   followTroubles(stream, output);

@@ -40,7 +40,13 @@ export interface StreamOptions {
   from: string[];
   /** Milliseconds. */
   latency: number;
+  /** What comes may lie for so long before it goes on, milliseconds. Default 20: files and figures are in no hurry. */
+  gatherMs?: number;
 }
+
+/** The same for pages: their pictures wait for nothing else that long. */
+export const PAGE_GATHER_MS = 10;
+const GATHER_MS = 20;
 
 /** The values of these options. */
 export interface ReceiveValues extends StreamOptions {
@@ -79,6 +85,7 @@ export async function openStream(address: MediaAddress, values: StreamOptions): 
     via,
     sources: values.from,
     latencyMs: values.latency,
+    gatherMs: values.gatherMs ?? GATHER_MS,
     random,
     cname,
   });

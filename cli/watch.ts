@@ -4,7 +4,7 @@ import { command, repeated, single, type Context } from './command.ts';
 import { tellEngine } from './engine.ts';
 import { formatRate, plural } from './format.ts';
 import type { Output, Progress } from './output.ts';
-import { openStream, receiveOptions, streamAddress } from './receiving.ts';
+import { openStream, PAGE_GATHER_MS, receiveOptions, streamAddress } from './receiving.ts';
 import type { OpenStream, ReceiveValues } from './receiving.ts';
 import { aborted } from './signal.ts';
 import { followTroubles } from './troubles.ts';
@@ -43,7 +43,7 @@ async function watchStreams(values: WatchValues, { output, signal }: Context): P
   const streams: OpenStream[] = [];
   try {
     for (const url of values.urls) {
-      const stream = await openStream(url, values);
+      const stream = await openStream(url, { ...values, gatherMs: PAGE_GATHER_MS });
       streams.push(stream);
       view.show(stream);
       followTroubles(stream, output);

@@ -31,6 +31,8 @@ export interface ReceiverOptions {
   name?: string;
   /** Kernel buffer to ask for, bytes. Default: the engine's. */
   receiveBufferBytes?: number;
+  /** See `ArrivalOptions`. */
+  gatherMs?: number;
   /** Uniform in [0, 1): identifiers and the spacing of reports. */
   random: () => number;
   /** Canonical name in receiver reports, such as `lancast@host`. */
@@ -132,9 +134,14 @@ class Session implements ReceiverSession {
 
   /** Opens the media socket and, where RTCP may come, those of the reports. */
   async open(): Promise<void> {
-    const { engine, via, sources, receiveBufferBytes } = this.#options;
+    const { engine, via, sources, receiveBufferBytes, gatherMs } = this.#options;
     const { address, port, framing } = this.address;
-    const on = (port: number) => ({ address: { address, port }, via, ...(sources && { sources }) });
+    const on = (port: number) => ({
+      address: { address, port },
+      via,
+      ...(sources && { sources }),
+      ...(gatherMs !== undefined && { gatherMs }),
+    });
     this.#media = await engine.openArrival(
       { ...on(port), ...(receiveBufferBytes && { receiveBufferBytes }), afterBatch: this.#batchEnded },
       (data, arrivedAt, source) => this.#take(data, arrivedAt, source),

@@ -9,6 +9,8 @@ import type { ArrivalOptions, ArrivalQueue, ArrivalSink, ArrivalStats, ChosenInt
 
 export type { ArrivalAddon } from './native-handover.ts';
 
+const DEFAULT_GATHER_MS = 5;
+
 /** Opens a receiving socket and joins. Throws as `UdpEngine.openArrival`. */
 export async function openNativeArrival(
   addon: NativeAddon,
@@ -25,6 +27,7 @@ class NativeArrival implements ArrivalQueue, Taker {
   readonly #addon: NativeAddon;
   readonly #handover: Handover;
   readonly #options: ArrivalOptions;
+  readonly #gatherMs: number;
   readonly #sink: ArrivalSink;
   readonly #sources: ReadonlySet<string> | undefined;
   readonly #rejoiner: Rejoiner;
@@ -43,12 +46,13 @@ class NativeArrival implements ArrivalQueue, Taker {
     const descriptor = openListening(addon, options, via);
     this.#addon = addon;
     this.#options = options;
+    this.#gatherMs = options.gatherMs ?? DEFAULT_GATHER_MS;
     this.#sink = sink;
     this.#sources = options.sources?.length ? new Set(options.sources) : undefined;
     const receiveBufferBytes = addon.receiveBuffer(descriptor);
     this.#local = localEndpoint(addon, descriptor);
     this.#handover = Handover.of(addon);
-    this.#socket = this.#handover.open(descriptor, this);
+    this.#socket = this.#handover.open(descriptor, this, this.#gatherMs);
     const drops = new NativeDrops(addon, this.#socket);
     const rejoiner = new Rejoiner(options, identity, (on) => this.#reopen(on));
     const overrunsBefore = addon.arrivalOverruns();
@@ -111,7 +115,7 @@ class NativeArrival implements ArrivalQueue, Taker {
     const descriptor = openListening(this.#addon, this.#options, via);
     const old = this.#socket;
     this.#local = localEndpoint(this.#addon, descriptor);
-    this.#socket = this.#handover.open(descriptor, this);
+    this.#socket = this.#handover.open(descriptor, this, this.#gatherMs);
     this.#drops.follow(this.#socket);
     this.#handover.close(old);
   }

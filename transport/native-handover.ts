@@ -10,10 +10,10 @@ import { onReading } from './driver.ts';
 
 /** What `native/arrival.c` offers. Sockets are named by the numbers that `openArrivals` gives. */
 export interface ArrivalAddon {
-  /** Starts the thread; `taker` is called when something has come, at most every 4 ms. Once. */
+  /** Starts the thread; `taker` is called when something has come. Once. */
   startArrivals(taker: () => void): void;
-  /** Hands a descriptor over to the thread, for good. */
-  openArrivals(descriptor: number): number;
+  /** Hands a descriptor over to the thread, for good. What comes waits for more no longer than the least `gatherMs` of all, or 20. */
+  openArrivals(descriptor: number, gatherMs: number): number;
   /** Closes its descriptor. What is still in chunks stays there. */
   closeArrivals(socket: number): void;
   /** Reads all sockets on this thread. */
@@ -97,8 +97,8 @@ export class Handover {
   }
 
   /** Receives from a descriptor, which is the thread's from now on. Keeps the process alive until it is closed. */
-  open(descriptor: number, taker: Taker): number {
-    const number = this.#addon.openArrivals(descriptor);
+  open(descriptor: number, taker: Taker, gatherMs: number): number {
+    const number = this.#addon.openArrivals(descriptor, gatherMs);
     this.#sockets.set(number, { taker, source: { address: '', port: 0 }, sourceNumber: 0 });
     return number;
   }

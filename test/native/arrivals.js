@@ -40,7 +40,7 @@ const descriptors = () => readdirSync('/proc/self/fd').length;
 function open() {
   const descriptor = addon.openSocket({ family: 4, bindAddress: '127.0.0.1', receiveBufferBytes: 4 << 20 });
   const [, port] = addon.localEndpoint(descriptor);
-  return { port, number: addon.openArrivals(descriptor) };
+  return { port, number: addon.openArrivals(descriptor, 5) };
 }
 
 const datagram = (length) => Buffer.alloc(length, length % 251);
@@ -104,7 +104,7 @@ async function overrun() {
 }
 
 async function mistakes() {
-  assert.throws(() => addon.openArrivals(-1), { code: 'EBADF' });
+  assert.throws(() => addon.openArrivals(-1, 5), { code: 'EBADF' });
   assert.throws(() => addon.openArrivals(), TypeError);
   assert.throws(() => addon.startArrivals(take), TypeError);
   assert.throws(() => addon.arrivalChunk(256), TypeError);

@@ -15,7 +15,7 @@ const OPEN = `
   let heard = 0;
   addon.startArrivals(() => { while (addon.nextArrivals() >= 0) heard++; });
   const descriptor = addon.openSocket({ family: 4, bindAddress: '127.0.0.1' });
-  const socket = addon.openArrivals(descriptor);
+  const socket = addon.openArrivals(descriptor, 5);
   console.log('open');`;
 
 describe('the memory of the receiving thread', () => {

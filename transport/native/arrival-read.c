@@ -109,7 +109,7 @@ static struct beside read_control(const struct batch *batch, struct arrival_sock
   return beside;
 }
 
-/* Remembers how full the buffer would have become by now, had nobody looked for 5 ms, 2.5 ms … */
+/* Remembers how full the buffer would have become by now, had nobody looked for 20 ms, 10 ms … */
 static void weigh(struct arrivals *arrivals, struct arrival_socket *socket, double at, size_t charge) {
   double span = LONGEST_WAIT_MS;
   for (int level = 0; level < LEVELS; level++, span /= 2) {

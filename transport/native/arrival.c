@@ -3,7 +3,7 @@
  *
  * A wake-up costs as much as receiving dozens of datagrams. So while many come the thread does not wait for the next one but
  * sleeps, for as long as the sockets' buffers allow by what has come within the last second; below that it waits for the
- * first datagram and reads at once. JavaScript is woken once for all that has come within 4 ms.
+ * first datagram and reads at once. JavaScript is woken once for all that has come within the time that every socket allows.
  */
 #include "arrival.h"
 #include "urgency.h"
@@ -28,8 +28,8 @@
 #define MEMINFO_DROPS 8
 #define MEMINFO_WORDS 9
 
-/* Less than the longest wait, so that each waking of the thread may be one of JavaScript's. */
-#define ANNOUNCE_EVERY_MS 4.0
+/* When nothing can be read on, since JavaScript is busy: how soon it is tried again. */
+#define RETRY_MS 5.0
 #define STACK_BYTES 262144
 
 static struct timespec timespec_of(double ms) {
@@ -50,18 +50,23 @@ static void wait_for_datagram(struct arrivals *arrivals, double at) {
   ppoll(&epoll, 1, left < 1e9 ? &most : NULL, NULL);
 }
 
-/* The longest that none of the buffers forbids; 0 when each datagram is to be waited for. */
+/* The longest that neither a buffer nor a socket's user forbids; 0 when each datagram is to be waited for. */
 static double allowed_wait(const struct arrivals *arrivals, double now) {
   double span = LONGEST_WAIT_MS;
   for (int level = 0; level < LEVELS; level++, span /= 2) {
-    if (now >= arrivals->too_long_until[level]) return span;
+    if (span <= arrivals->gather_ms && now >= arrivals->too_long_until[level]) return span;
   }
   return 0;
 }
 
+/* When JavaScript may be woken next: a little before the thread would wake, so that both are one. */
+static double announce_at(const struct arrivals *arrivals) {
+  return arrivals->announced_at + 0.8 * arrivals->gather_ms;
+}
+
 /* Wakes JavaScript when something lies there, it is not being woken already, and the last time was long enough ago. */
 static void announce(struct arrivals *arrivals, double now) {
-  if (!arrivals->unannounced || now < arrivals->announced_at + ANNOUNCE_EVERY_MS) return;
+  if (!arrivals->unannounced || now < announce_at(arrivals)) return;
   arrivals->unannounced = false;
   arrivals->announced_at = now;
   if (!atomic_exchange(&arrivals->waking, true)) napi_call_threadsafe_function(arrivals->wake, NULL, napi_tsfn_nonblocking);
@@ -74,10 +79,10 @@ struct rest {
 };
 
 static struct rest plan_rest(const struct arrivals *arrivals, enum reading reading, double began) {
-  const double due = arrivals->unannounced ? arrivals->announced_at + ANNOUNCE_EVERY_MS : INFINITY;
+  const double due = arrivals->unannounced ? announce_at(arrivals) : INFINITY;
   const double wait = allowed_wait(arrivals, began);
   if (reading == READ_MORE) return (struct rest){.asleep = true, .until = began};
-  if (reading == READ_FULL) return (struct rest){.asleep = true, .until = began + LONGEST_WAIT_MS};
+  if (reading == READ_FULL) return (struct rest){.asleep = true, .until = began + RETRY_MS};
   if (reading == READ_SOME && arrivals->busy && wait > 0) {
     return (struct rest){.asleep = true, .until = began + wait < due ? began + wait : due};
   }
@@ -203,21 +208,31 @@ static napi_value start_arrivals(napi_env env, napi_callback_info info) {
   return start_thread(arrivals) ? NULL : throw_errno(env, errno, "pthread_create");
 }
 
-/* openArrivals(socket): number — hands a socket over to the thread, with its descriptor. */
+/* The lock is held. */
+static void agree_on_gathering(struct arrivals *arrivals) {
+  arrivals->gather_ms = LONGEST_WAIT_MS;
+  for (struct arrival_socket *socket = arrivals->sockets; socket; socket = socket->next) {
+    arrivals->gather_ms = fmin(arrivals->gather_ms, socket->gather_ms);
+  }
+}
+
+/* openArrivals(socket, gatherMs): number — hands a socket over to the thread, with its descriptor. */
 static napi_value open_arrivals(napi_env env, napi_callback_info info) {
-  napi_value fd;
-  struct arrivals *arrivals = arrivals_of(env, info, 1, &fd);
+  napi_value values[2];
+  struct arrivals *arrivals = arrivals_of(env, info, 2, values);
   if (!arrivals) return NULL;
   struct arrival_socket *socket = calloc(1, sizeof *socket);
   if (!socket) return throw_errno(env, ENOMEM, "openArrivals");
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = socket};
-  socket->fd = int_of(env, fd);
+  socket->fd = int_of(env, values[0]);
+  socket->gather_ms = double_of(env, values[1]);
   expect_arrivals(socket);
   pthread_mutex_lock(&arrivals->lock);
   socket->number = ++arrivals->last_number;
   socket->next = arrivals->sockets;
   const int fault = epoll_ctl(arrivals->epoll, EPOLL_CTL_ADD, socket->fd, &event) == 0 ? 0 : errno;
   if (fault == 0) arrivals->sockets = socket;
+  agree_on_gathering(arrivals);
   pthread_mutex_unlock(&arrivals->lock);
   if (fault == 0) {
     if (arrivals->open++ == 0) napi_ref_threadsafe_function(env, arrivals->wake);
@@ -244,6 +259,7 @@ static napi_value close_arrivals(napi_env env, napi_callback_info info) {
   if (socket) {
     *place = socket->next;
     close_one(arrivals, socket);
+    agree_on_gathering(arrivals);
   }
   pthread_mutex_unlock(&arrivals->lock);
   if (socket && --arrivals->open == 0) napi_unref_threadsafe_function(env, arrivals->wake);

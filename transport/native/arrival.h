@@ -29,9 +29,9 @@
 
 /* Messages of one system call. */
 #define BATCH 32
-/* Sockets are left alone for 5 ms at most, or a half, a quarter … of that; below the last level they are not left alone. */
-#define LONGEST_WAIT_MS 5.0
-#define LEVELS 8
+/* Sockets are left alone for 20 ms at most, or a half, a quarter … of that; below the last level they are not left alone. */
+#define LONGEST_WAIT_MS 20.0
+#define LEVELS 10
 
 union address {
   struct sockaddr any;
@@ -82,6 +82,7 @@ struct arrival_socket {
   struct arrival_socket *next;
   int fd;
   uint32_t number;
+  double gather_ms;      /* how long what came may lie before JavaScript is woken for it */
   uint32_t source;       /* raised whenever `from` changes */
   union address from;    /* of the last datagram */
   double floor_ms;       /* nothing that comes now can have arrived before */
@@ -105,8 +106,9 @@ struct arrivals {
   /* A wake-up of JavaScript is under way. */
   atomic_bool waking;
   bool unannounced; /* something lies there that JavaScript has not been woken for */
+  double gather_ms; /* the least of all sockets */
   double announced_at;
-  /* Until when it is too long to wait 5 ms, 2.5 ms … */
+  /* Until when it is too long to wait 20 ms, 10 ms … */
   double too_long_until[LEVELS];
   /* How many messages come, and whether they are so many that sleeping saves wake-ups. */
   double counting_since;
