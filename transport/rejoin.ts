@@ -8,6 +8,8 @@ import type { ArrivalOptions, ChosenInterface } from './udp.ts';
 
 /** How often a membership is looked after. */
 const WATCH_MS = 500;
+/** What was seen of a card serves all queues on it for so long: hundreds of silent ones would look at nothing else. */
+const FRESH_MS = 200;
 
 /** A card that is there, and what tells it from the one that is made anew under its name. */
 export interface PresentCard {
@@ -61,8 +63,9 @@ export class Rejoiner {
   }
 
   #look(): void {
-    if (this.#rejoining || !this.#watch.isSilent(monotonicNow())) return;
-    const card = presentCard(this.#options.via);
+    const now = monotonicNow();
+    if (this.#rejoining || !this.#watch.isSilent(now)) return;
+    const card = lookAt(this.#options.via, now);
     if (!card || !this.#watch.isLost(card.identity)) return;
     this.#rejoining = this.#rejoin(card).finally(() => (this.#rejoining = undefined));
   }
@@ -76,4 +79,17 @@ export class Rejoiner {
       // The card is there but not ready yet: the next look tries again.
     }
   }
+}
+
+const seen = new Map<string, { at: number; card: PresentCard | undefined }>();
+
+/** The card as it was a moment ago. */
+function lookAt(via: ChosenInterface, now: number): PresentCard | undefined {
+  const name = `${via.name} ${via.address}`;
+  let look = seen.get(name);
+  if (!look || now - look.at > FRESH_MS) {
+    look = { at: now, card: presentCard(via) };
+    seen.set(name, look);
+  }
+  return look.card;
 }
