@@ -61,9 +61,10 @@ describe("the native engine's schedule", () => {
 
   it('sends at most one quantum and two datagrams together', () => {
     for (const quantumMs of [0.5, 1, 5, 10]) {
-      const late = [0.1, 0.03, 0.05];
+      // Most of the time a little late, now and then by more than a quantum.
+      const late = [0.1, 0.03, 0.05, 0.4 * quantumMs, 0.02, 1.7 * quantumMs];
       const bursts = run(quantumMs, evenly(3000, EVERY_MS), late);
-      expect(largest(bursts)).toBeLessThanOrEqual(Math.ceil((quantumMs + 0.1) / EVERY_MS) + 2);
+      expect(largest(bursts)).toBeLessThanOrEqual(Math.ceil(quantumMs / EVERY_MS) + 2);
     }
   });
 
@@ -73,7 +74,7 @@ describe("the native engine's schedule", () => {
       const dueTimes = evenly(4000, EVERY_MS);
       const bursts = run(quantumMs, dueTimes, late);
       const perQuantum = Math.ceil(quantumMs / EVERY_MS);
-      expect(largest(bursts)).toBeLessThanOrEqual(2 * perQuantum + 2);
+      expect(largest(bursts)).toBeLessThanOrEqual(perQuantum + 2);
       const after = bursts.findIndex(([now, [due = 0]]) => now - due > 200);
       const [from = 0] = bursts[after] ?? [];
       const caughtUp = bursts.slice(after).find(([now, [due = 0]]) => now - due <= quantumMs);
