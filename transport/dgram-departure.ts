@@ -2,7 +2,7 @@
 import type { Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { scopeOf, type Endpoint } from '../wire/address.ts';
-import { LancastError } from '../wire/errors.ts';
+import type { LancastError } from '../wire/errors.ts';
 import { monotonicNow } from './clock.ts';
 import { DepartureSchedule } from './departure-schedule.ts';
 import { addDeparting, removeDeparting, wakeDeparting, type Departing } from './departure-timer.ts';
@@ -15,7 +15,8 @@ import {
   connectSocket,
   prepareToSend,
 } from './dgram-socket.ts';
-import { isBroadcast, presentCard, withZone } from './interfaces.ts';
+import { isBroadcast, withZone } from './interfaces.ts';
+import { Refusals } from './refusals.ts';
 import type { ChosenInterface, DepartureOptions, DepartureQueue, DepartureStats } from './udp.ts';
 
 /** What a timer of JavaScript can keep. */
@@ -24,12 +25,6 @@ const FINEST_QUANTUM_MS = 1;
 const DEFAULT_QUANTUM_MS = 2;
 /** Datagrams that may wait before a source is held up: 200 ms of 1 Gbit/s. */
 const MOST_QUEUED = 16_384;
-/** So many sends refused and none ever done mean that this socket cannot send at all. */
-const HOPELESS_SENDS = 10;
-/** Refusals that a card gives which was taken down, or deleted and made anew. */
-const CARD_IS_GONE: ReadonlySet<string> = new Set(['ENODEV', 'ENETUNREACH', 'EADDRNOTAVAIL', 'EINVAL']);
-/** How often new sockets are tried then. */
-const REOPEN_MS = 1000;
 
 /** Opens the sockets of one queue. Throws as `UdpEngine.openDeparture`. */
 export async function openDgramDeparture(options: DepartureOptions): Promise<DepartureQueue> {
@@ -76,19 +71,16 @@ async function openSocket(destination: Endpoint, options: DepartureOptions): Pro
 
 class DgramDeparture implements DepartureQueue, Departing {
   readonly stats: DepartureStats = { sent: 0, sentBytes: 0, failed: 0, latestMs: 0 };
-  readonly failure: Promise<LancastError>;
 
   #sockets: readonly Socket[] = [];
   readonly #schedule: DepartureSchedule;
   readonly #options: DepartureOptions;
+  readonly #refusals: Refusals;
   readonly #sent = (error: Error | null, bytes: number): void => this.#answered(error, bytes);
   #waiting: { pushed: number; resolve: () => void; reject: (reason: LancastError) => void }[] = [];
-  #fail: (reason: LancastError) => void = () => undefined;
   #pushed = 0;
   #reopening: Promise<void> | undefined;
-  #reopenAt = 0; // not before
   #unanswered = 0; // handed to a socket whose answer is not yet there
-  #refusal: LancastError | undefined; // why sending was refused while none was ever done
   #closed: Promise<unknown> | undefined;
 
   constructor(sockets: readonly Socket[], options: DepartureOptions) {
@@ -96,9 +88,13 @@ class DgramDeparture implements DepartureQueue, Departing {
     this.#schedule = new DepartureSchedule(
       Math.max(FINEST_QUANTUM_MS, options.quantumMs ?? DEFAULT_QUANTUM_MS),
     );
-    this.failure = new Promise((resolve) => (this.#fail = resolve));
+    this.#refusals = new Refusals(options);
     this.#use(sockets);
     addDeparting(this);
+  }
+
+  get failure(): Promise<LancastError> {
+    return this.#refusals.failure;
   }
 
   get queued(): number {
@@ -174,22 +170,15 @@ class DgramDeparture implements DepartureQueue, Departing {
 
   #refused(error: Error): void {
     this.stats.failed++;
-    if (this.stats.sent > 0) return this.#reopen(errnoOf(error));
-    const [destination] = this.#options.destinations;
-    const reason = sendFailure(error, destination?.address ?? '', this.#options.via);
-    if (!(reason instanceof LancastError)) return;
-    this.#refusal = reason;
-    if (this.stats.failed === HOPELESS_SENDS) this.#fail(reason);
+    if (this.stats.sent > 0) this.#reopen(errnoOf(error));
+    else this.#refusals.add(error, this.stats);
   }
 
-  /** A card that was made anew is not the one the sockets know: they are opened anew too. */
   #reopen(errno: string): void {
-    const now = monotonicNow();
-    if (!CARD_IS_GONE.has(errno) || this.#reopening || this.#closed || now < this.#reopenAt) return;
-    this.#reopenAt = now + REOPEN_MS;
-    const card = presentCard(this.#options.via);
+    if (this.#reopening || this.#closed) return;
+    const card = this.#refusals.cardMadeAnew(errno, monotonicNow());
     if (!card) return;
-    this.#reopening = openSockets(this.#options, card.via)
+    this.#reopening = openSockets(this.#options, card)
       .then((sockets) => this.#use(sockets))
       .catch(() => undefined) // not ready yet: the next refusal tries again
       .finally(() => (this.#reopening = undefined));
@@ -208,7 +197,7 @@ class DgramDeparture implements DepartureQueue, Departing {
     const left = this.#pushed - this.#schedule.queued;
     const done = this.#waiting.filter((each) => each.pushed <= left);
     this.#waiting = this.#waiting.filter((each) => each.pushed > left);
-    const refusal = this.stats.sent === 0 ? this.#refusal : undefined;
+    const refusal = this.stats.sent === 0 ? this.#refusals.reason : undefined;
     for (const { resolve, reject } of done) {
       if (refusal) reject(refusal);
       else resolve();

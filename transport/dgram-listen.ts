@@ -9,7 +9,8 @@ import { isBroadcast, withZone } from './interfaces.ts';
 import { portOwner } from './proc-net.ts';
 import type { ArrivalOptions, ChosenInterface } from './udp.ts';
 
-const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
+/** What is asked for of the kernel when nobody says otherwise. */
+export const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
 
 /** A socket that hears `options.address` on the card `via`. Throws E102, E103, E104, E107, E111. */
 export async function openListeningSocket(options: ArrivalOptions, via: ChosenInterface): Promise<Socket> {

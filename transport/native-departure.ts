@@ -5,15 +5,14 @@
  * the queue's own memory, by one call at the end of the turn. What became of them is looked up now and then; who waits for
  * datagrams to leave has that done when the last of them is due.
  */
-import { LancastError } from '../wire/errors.ts';
+import type { LancastError } from '../wire/errors.ts';
 import { monotonicNow } from './clock.ts';
 import { addDeparting, removeDeparting, wakeDeparting, type Departing } from './departure-timer.ts';
-import { sendFailure } from './dgram-errors.ts';
 import { checkDestination, checkTtl } from './dgram-socket.ts';
-import { presentCard } from './interfaces.ts';
 import { findKernelPacing, type KernelPacing } from './kernel-pacing.ts';
 import type { NativeAddon } from './native-addon.ts';
 import { openSending } from './native-socket.ts';
+import { Refusals } from './refusals.ts';
 import type { ChosenInterface, DepartureOptions, DepartureQueue, DepartureStats } from './udp.ts';
 
 /** A queue of the thread. */
@@ -52,12 +51,6 @@ export interface DepartureAddon {
 const COUNTERS = 6;
 /** Everything due within so much leaves together: a wake-up costs as much as ten sends. A PCR keeps within 2.5 ms. */
 const DEFAULT_QUANTUM_MS = 4.5;
-/** So many sends refused and none ever done mean that this socket cannot send at all. */
-const HOPELESS_SENDS = 10;
-/** Refusals that a card gives which was taken down, or deleted and made anew. */
-const CARD_IS_GONE: ReadonlySet<string> = new Set(['ENODEV', 'ENETUNREACH', 'EADDRNOTAVAIL', 'EINVAL']);
-/** How often new sockets are tried then. */
-const REOPEN_MS = 1000;
 /** How often it is looked up how sending goes, by all queues together. */
 const LOOK_MS = 200;
 /** The same while somebody waits for what is due. */
@@ -169,34 +162,33 @@ interface Waiting {
 }
 
 class NativeDeparture implements DepartureQueue, Departing {
-  readonly failure: Promise<LancastError>;
   readonly released = Infinity;
   readonly notes: readonly string[];
 
   readonly #addon: NativeAddon;
   readonly #queue: DepartureHandle;
-  readonly #options: DepartureOptions;
+  readonly #refusals: Refusals;
   readonly #prepare: (card: ChosenInterface) => number[];
   readonly #counters = new Float64Array(COUNTERS);
   #waiting: Waiting[] = [];
-  #fail: (reason: LancastError) => void = () => undefined;
   #pushed = 0;
   #lastDueAt = -Infinity;
   #lookAt = 0;
   #failed = 0; // as far as they have been looked at
-  #refusal: LancastError | undefined; // why sending was refused while none was ever done
-  #reopenAt = 0; // not before
   #closed = false;
 
   constructor(queue: DepartureHandle, { addon, options, prepare, pacing }: Parts) {
     this.#addon = addon;
     this.#queue = queue;
-    this.#options = options;
     this.#prepare = prepare;
     this.notes = pacing.note === undefined ? [] : [pacing.note];
-    this.failure = new Promise((resolve) => (this.#fail = resolve));
+    this.#refusals = new Refusals(options);
     addDeparting(this);
     this.#lookAgain(monotonicNow());
+  }
+
+  get failure(): Promise<LancastError> {
+    return this.#refusals.failure;
   }
 
   get stats(): DepartureStats {
@@ -280,22 +272,14 @@ class NativeDeparture implements DepartureQueue, Departing {
     const errno = this.#addon.departureRefusal(this.#queue);
     this.#failed = failed;
     if (sent > 0) return this.#reopen(errno, now);
-    const [destination] = this.#options.destinations;
-    const error = Object.assign(new Error(`send ${errno}`), { code: errno });
-    const reason = sendFailure(error, destination?.address ?? '', this.#options.via);
-    if (!(reason instanceof LancastError)) return;
-    this.#refusal = reason;
-    if (failed >= HOPELESS_SENDS) this.#fail(reason);
+    this.#refusals.add(Object.assign(new Error(`send ${errno}`), { code: errno }), { failed });
   }
 
-  /** A card that was made anew is not the one the sockets know: they are opened anew too. */
   #reopen(errno: string, now: number): void {
-    if (!CARD_IS_GONE.has(errno) || now < this.#reopenAt) return;
-    this.#reopenAt = now + REOPEN_MS;
-    const card = presentCard(this.#options.via);
+    const card = this.#refusals.cardMadeAnew(errno, now);
     if (!card) return;
     try {
-      this.#addon.exchangeSockets(this.#queue, this.#prepare(card.via));
+      this.#addon.exchangeSockets(this.#queue, this.#prepare(card));
     } catch {
       // The card is not ready yet: the next refusal tries again.
     }
@@ -305,7 +289,7 @@ class NativeDeparture implements DepartureQueue, Departing {
   #settle(): void {
     if (this.#waiting.length === 0) return;
     const [sent = 0, , , , departed = 0, full] = this.#count();
-    const refusal = sent === 0 ? this.#refusal : undefined;
+    const refusal = sent === 0 ? this.#refusals.reason : undefined;
     this.#waiting = this.#waiting.filter(({ pushed, resolve, reject }) => {
       const over = pushed === undefined ? full !== 1 : pushed <= departed;
       if (!over && !this.#closed) return true;

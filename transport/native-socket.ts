@@ -2,12 +2,10 @@
 import { isIPv6 } from 'node:net';
 import { scopeOf, type Endpoint } from '../wire/address.ts';
 import { errnoOf, joinFailure, notMulticast, sendFailure } from './dgram-errors.ts';
-import { portTaken } from './dgram-listen.ts';
+import { portTaken, RECEIVE_BUFFER_BYTES } from './dgram-listen.ts';
 import { isBroadcast, withZone } from './interfaces.ts';
 import type { SocketAddon, SocketOptions } from './native-addon.ts';
 import type { ArrivalOptions, ChosenInterface, DepartureOptions, ExchangeOptions } from './udp.ts';
-
-const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
 
 /** A socket connected to one destination. Throws E102, E103, E115. */
 export function openSending(
