@@ -65,11 +65,10 @@ static void fit_span(struct schedule *schedule) {
 }
 
 bool schedule_opens(struct schedule *schedule, double due, double now) {
-  const double since = now - schedule->opened_at; /* of use without a quantum only: a late timer makes no quantum longer */
   if (now < schedule_wake_at(schedule, due)) return false;
   fit_span(schedule);
   const double span = schedule->span;
-  schedule->until = due + (span > 0 ? span : fmin(since, MOST_LATE_MS));
+  schedule->until = due + (span > 0 ? span : fmin(now - schedule->opened_at, MOST_LATE_MS));
   schedule->opened_at = now;
   schedule->extra = EXTRA_DATAGRAMS;
   return true;

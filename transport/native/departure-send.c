@@ -44,15 +44,19 @@ static bool add_part(struct msghdr *message, const struct cursor *at, const stru
   return true;
 }
 
+void set_control(struct msghdr *message, uint8_t *control, struct control what) {
+  message->msg_control = control;
+  message->msg_controllen = CMSG_SPACE(what.size);
+  struct cmsghdr *part = CMSG_FIRSTHDR(message);
+  part->cmsg_level = what.level;
+  part->cmsg_type = what.type;
+  part->cmsg_len = CMSG_LEN(what.size);
+  memcpy(CMSG_DATA(part), what.value, what.size);
+}
+
 /* Says that the kernel shall cut the message into datagrams of `length` bytes. */
 static void cut_up(struct msghdr *message, uint8_t *control, uint16_t length) {
-  message->msg_control = control;
-  message->msg_controllen = CMSG_SPACE(sizeof length);
-  struct cmsghdr *part = CMSG_FIRSTHDR(message);
-  part->cmsg_level = SOL_UDP;
-  part->cmsg_type = UDP_SEGMENT;
-  part->cmsg_len = CMSG_LEN(sizeof length);
-  memcpy(CMSG_DATA(part), &length, sizeof length);
+  set_control(message, control, (struct control){SOL_UDP, UDP_SEGMENT, &length, sizeof length});
 }
 
 /* Makes message `i` of what follows `at`: one datagram, or at most `most` that are equal in length, the last at most. */

@@ -132,6 +132,15 @@ void queue_reclaim(struct departure_queue *queue);
 /* Sends what the schedule has given out. Returns when to come back for what the kernel had no room for, else INFINITY. */
 double send_released(struct departure_queue *queue, double now);
 
+/* What the kernel is told beside a message. */
+struct control {
+  int level, type;
+  const void *value;
+  size_t size;
+};
+/* Writes it into `control`, which has room for 8 bytes of value. */
+void set_control(struct msghdr *message, uint8_t *control, struct control what);
+
 /* The kernel keeps no times. */
 #define NO_TRANSMIT_CLOCK ((clockid_t)-1)
 /* The clock of transmit times for a kind of queue, such as "fq". */

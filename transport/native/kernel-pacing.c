@@ -103,13 +103,7 @@ void stamp_message(struct msghdr *message, uint8_t *control, clockid_t clock, do
     due = fmax(due, now + ETF_AHEAD_MS);
   }
   const uint64_t at = (uint64_t)(fmax(0, due + offset) * 1e6);
-  message->msg_control = control;
-  message->msg_controllen = CMSG_SPACE(sizeof at);
-  struct cmsghdr *part = CMSG_FIRSTHDR(message);
-  part->cmsg_level = SOL_SOCKET;
-  part->cmsg_type = SO_TXTIME;
-  part->cmsg_len = CMSG_LEN(sizeof at);
-  memcpy(CMSG_DATA(part), &at, sizeof at);
+  set_control(message, control, (struct control){SOL_SOCKET, SO_TXTIME, &at, sizeof at});
 }
 
 void export_kernel_pacing(napi_env env, napi_value exports) {
