@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { afterSockets, Driver, onReading } from '../../transport/driver.ts';
+import { afterSockets, Driver, onReading, type DriverOptions } from '../../transport/driver.ts';
 import type { Stage } from '../../wire/stage.ts';
 
 /** Gives each input back at the time the input names. */
@@ -265,7 +265,7 @@ class Patience implements Stage<string, string> {
 }
 
 describe('Driver of a stage that is fed from sockets', () => {
-  function fed(stallMs = 0) {
+  function fed(stallMs = 0, more: DriverOptions = {}) {
     const time = new FakeTime();
     time.lateMs = stallMs;
     const stage = new Patience();
@@ -275,6 +275,7 @@ describe('Driver of a stage that is fed from sockets', () => {
       now: () => time.now,
       setTimer: time.setTimer,
       afterReading: (next) => turns.push(next),
+      ...more,
     });
     stage.deadline = 1200;
     driver.drain();
@@ -296,18 +297,7 @@ describe('Driver of a stage that is fed from sockets', () => {
   });
 
   it('does not read them for what is not due for want of input', () => {
-    const time = new FakeTime();
-    const stage = new Patience();
-    const out: string[] = [];
-    const turns: (() => void)[] = [];
-    const driver = new Driver<string, string>(stage, (output) => out.push(output), {
-      now: () => time.now,
-      setTimer: time.setTimer,
-      afterReading: (next) => turns.push(next),
-      lacksInput: (now) => now >= 1500,
-    });
-    stage.deadline = 1200;
-    driver.drain();
+    const { time, stage, out, turns, driver } = fed(0, { lacksInput: (now) => now >= 1500 });
     time.advance(1200);
     expect([out, turns.length]).toEqual([['given up'], 0]);
     stage.deadline = 1500;
