@@ -3,10 +3,10 @@
  */
 import type { Framing } from '../wire/address.ts';
 import { pcrToTicks } from '../wire/clock.ts';
-import { RTP_HEADER_BYTES, RTP_MP2T, writeRtpHeader } from '../wire/rtp.ts';
+import { RTP_HEADER_BYTES, RTP_MP2T, type RtpHeader, writeRtpHeader } from '../wire/rtp.ts';
 import { SEQUENCE_HEADER_BYTES, writeSequenceHeader } from '../wire/sequence-header.ts';
 import type { Stage } from '../wire/stage.ts';
-import type { Datagram } from './datagram.ts';
+import type { MediaChunk, MediaRun } from './media-chunk.ts';
 
 /** How a stream begins; for RTP all three are random (RFC 3550 §5.1). Bare TS and the sequence header need none of it. */
 export interface FramerOptions {
@@ -26,40 +26,50 @@ export const HEADER_BYTES: Readonly<Record<Framing, number>> = {
   udp: 0,
 };
 
-/** Frames datagrams in order, one at a time: each is polled before the next is pushed. */
-export class Framer implements Stage<Datagram, Datagram> {
+/** Frames datagrams in order, a run at a time: each is polled before the next is pushed. */
+export class Framer implements Stage<MediaRun, MediaRun> {
   readonly wakeAt = Infinity;
 
   readonly #options: FramerOptions;
-  #count = 0;
-  #framed: Datagram | undefined;
+  readonly #header: RtpHeader;
+  #framed: MediaRun | undefined;
 
   constructor(options: FramerOptions) {
+    const { sequence, timestamp, ssrc } = options;
     this.#options = options;
+    this.#header = { payloadType: RTP_MP2T, marker: false, sequence, timestamp, ssrc };
   }
 
-  /** @param datagram with room for `HEADER_BYTES` */
-  push(datagram: Datagram): void {
-    const { framing, sequence, timestamp, ssrc } = this.#options;
-    datagram.rtpTimestamp = (pcrToTicks(datagram.programmeTicks) + timestamp) >>> 0;
-    if (framing === 'rtp') {
-      const header = {
-        payloadType: RTP_MP2T,
-        marker: datagram.discontinuity,
-        sequence: (sequence + this.#count) & 0xffff,
-        timestamp: datagram.rtpTimestamp,
-        ssrc,
-      };
-      writeRtpHeader(header, datagram.bytes);
-    } else if (framing === 'seq') writeSequenceHeader(this.#count >>> 0, datagram.bytes);
-    this.#count++;
-    this.#framed = datagram;
+  /** @param run with room for `HEADER_BYTES` */
+  push(run: MediaRun): void {
+    const { chunk, first, end } = run;
+    const { framing, timestamp } = this.#options;
+    for (let slot = first; slot < end; slot++) {
+      const ticks = pcrToTicks(chunk.programmeTicks[slot] ?? 0);
+      chunk.rtpTimestamps[slot] = ticks + timestamp; // 32 bits of it
+      if (framing === 'rtp') this.#writeRtp(chunk, slot);
+      else if (framing === 'seq')
+        writeSequenceHeader(
+          (chunk.firstIndex + slot) >>> 0,
+          chunk.departure.bytes,
+          slot * chunk.departure.slotBytes,
+        );
+    }
+    this.#framed = run;
   }
 
-  poll(): Datagram | undefined {
+  poll(): MediaRun | undefined {
     const framed = this.#framed;
     this.#framed = undefined;
     return framed;
+  }
+
+  #writeRtp(chunk: MediaChunk, slot: number): void {
+    const header = this.#header;
+    header.marker = chunk.discontinuities[slot] === 1;
+    header.sequence = (this.#options.sequence + chunk.firstIndex + slot) & 0xffff;
+    header.timestamp = chunk.rtpTimestamps[slot] ?? 0;
+    writeRtpHeader(header, chunk.departure.bytes, slot * chunk.departure.slotBytes);
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { monotonicNow, wallNow } from '../transport/clock.ts';
+import { singleDatagram } from '../wire/departure-chunk.ts';
 import { Driver } from '../transport/driver.ts';
 import type { DepartureQueue, Exchange } from '../transport/udp.ts';
 import type { Endpoint, Framing, MediaAddress } from '../wire/address.ts';
@@ -12,9 +13,15 @@ import { LancastError } from '../wire/errors.ts';
 import { PTS_HZ } from '../wire/pes.ts';
 import { pcrToMs } from '../wire/clock.ts';
 import { chain } from '../wire/stage.ts';
-import { DATAGRAM_PAYLOAD_BYTES, type Datagram, DatagramPool } from './datagram.ts';
 import { Fifo } from './fifo.ts';
 import { Framer, HEADER_BYTES, sequenceEndMark } from './framer.ts';
+import {
+  CHUNK_DATAGRAMS,
+  ChunkPool,
+  DATAGRAM_PAYLOAD_BYTES,
+  type MediaChunk,
+  type MediaRun,
+} from './media-chunk.ts';
 import { Pacer } from './pacer.ts';
 import { type ClockSource, Packetizer } from './packetizer.ts';
 import { type Departures, SenderReporter, type SenderReporterInput } from './reporter.ts';
@@ -80,10 +87,10 @@ const CLOCKLESS_PACE: Partial<Record<ClockSource, string>> = {
 };
 
 /** The memory of all senders of the process. */
-const POOLS: Readonly<Record<Framing, DatagramPool>> = {
-  rtp: new DatagramPool(HEADER_BYTES.rtp),
-  seq: new DatagramPool(HEADER_BYTES.seq),
-  udp: new DatagramPool(HEADER_BYTES.udp),
+const POOLS: Readonly<Record<Framing, ChunkPool>> = {
+  rtp: new ChunkPool(HEADER_BYTES.rtp),
+  seq: new ChunkPool(HEADER_BYTES.seq),
+  udp: new ChunkPool(HEADER_BYTES.udp),
 };
 
 /** Counts what has gone into the queue. */
@@ -93,16 +100,30 @@ class PacedDepartures implements Departures {
   dueAt = monotonicNow();
   sequence: number;
   rtpTimestamp: number;
+  /** Position in the programme. */
+  mediaMs = 0;
   readonly #pacer: Pacer;
+  readonly #firstSequence: number;
 
   constructor(pacer: Pacer, { sequence, rtpTimestamp }: Pick<Departures, 'sequence' | 'rtpTimestamp'>) {
     this.#pacer = pacer;
+    this.#firstSequence = sequence;
     this.sequence = sequence;
     this.rtpTimestamp = rtpTimestamp;
   }
 
   get pacePpm(): number {
     return this.#pacer.pace.ppm;
+  }
+
+  add({ chunk, first, end }: MediaRun): void {
+    const last = end - 1;
+    this.index = chunk.firstIndex + end;
+    this.sequence = (this.#firstSequence + this.index) & 0xffff;
+    this.octets += (last - first) * DATAGRAM_PAYLOAD_BYTES + chunk.payloadBytes(last);
+    this.rtpTimestamp = chunk.rtpTimestamps[last] ?? 0;
+    this.dueAt = chunk.departure.dueAt[last] ?? 0;
+    this.mediaMs = pcrToMs(chunk.transmitTicks[last] ?? 0);
   }
 }
 
@@ -113,19 +134,17 @@ class Sender implements SenderSession {
 
   readonly #options: SenderOptions;
   readonly #outlets: Outlets;
-  readonly #pool: DatagramPool;
-  readonly #lent = new Fifo<Datagram>(); // to the queue
+  readonly #pool: ChunkPool;
+  readonly #lent = new Fifo<MediaChunk>(); // to the queue, all of each
   readonly #packetizer: Packetizer;
   readonly #pacer: Pacer;
-  readonly #media: Driver<Buffer | undefined, Datagram>;
+  readonly #media: Driver<Buffer | undefined, MediaRun>;
   readonly #reporter: SenderReporter;
   readonly #reports: Driver<SenderReporterInput, Buffer>;
   readonly #departures: PacedDepartures;
-  readonly #firstSequence: number;
   readonly #startedAt = monotonicNow();
   #stopped = false;
   #rouse: () => void = () => undefined; // ends the present wait of the pump
-  #newestMediaMs = 0;
   #closing: Promise<void> | undefined;
 
   constructor(options: SenderOptions, outlets: Outlets) {
@@ -137,14 +156,13 @@ class Sender implements SenderSession {
     this.#outlets = outlets;
     this.framing = outlets.framing;
     this.ssrc = ssrc;
-    this.#firstSequence = sequence;
     this.#pool = POOLS[outlets.framing];
     const holdMs = live ? LIVE_HOLD_MS : Infinity;
     this.#packetizer = new Packetizer({ transportStream, holdMs, pool: this.#pool });
     this.#pacer = new Pacer({ bitsPerSecond, live });
     const framer = new Framer({ framing: outlets.framing, sequence, timestamp, ssrc });
     const stages = chain(chain(this.#packetizer, framer), this.#pacer);
-    this.#media = new Driver(stages, (datagram) => this.#depart(datagram));
+    this.#media = new Driver(stages, (run) => this.#depart(run));
     this.#departures = new PacedDepartures(this.#pacer, { sequence, rtpTimestamp: timestamp });
     this.#reporter = this.#makeReporter();
     this.#reports = new Driver(this.#reporter, (report) => this.#report(report));
@@ -163,7 +181,7 @@ class Sender implements SenderSession {
 
   progress(): SenderProgress {
     const { queue } = this.#outlets;
-    const { index, octets, dueAt } = this.#departures;
+    const { index, octets, dueAt, mediaMs } = this.#departures;
     const { ppm, bitsPerSecond } = this.#pacer.pace;
     const aheadMs = (Math.max(0, dueAt - monotonicNow()) * ppm) / 1e6;
     // What the kernel refused has not left, though it is no longer queued.
@@ -171,7 +189,7 @@ class Sender implements SenderSession {
     return {
       sentDatagrams,
       sentBytes: Math.max(0, octets - (index - sentDatagrams) * DATAGRAM_PAYLOAD_BYTES),
-      mediaMs: Math.max(0, this.#newestMediaMs - aheadMs),
+      mediaMs: Math.max(0, mediaMs - aheadMs),
       bitsPerSecond,
       pacePpm: ppm,
       clock: this.#packetizer.clock,
@@ -228,6 +246,7 @@ class Sender implements SenderSession {
       // Also when there is room: reading may never wait, and others want to have a turn.
       await (roomAt > monotonicNow() ? this.#until(roomAt) : nextTurn());
       await this.#outlets.queue.room();
+      this.#takeBack();
     }
   }
 
@@ -252,7 +271,7 @@ class Sender implements SenderSession {
     for (let told = 0; told < END_MARKS; told++) {
       if (told > 0) await sleep(END_MARK_GAP_MS);
       const { index, dueAt } = this.#departures;
-      queue.push(sequenceEndMark(index), Math.max(dueAt, monotonicNow()));
+      queue.push(singleDatagram(sequenceEndMark(index), Math.max(dueAt, monotonicNow())), 0, 1);
     }
     await queue.drained();
   }
@@ -279,25 +298,20 @@ class Sender implements SenderSession {
     });
   }
 
-  #depart(datagram: Datagram): void {
-    const { bytes, dueAt, payloadBytes, rtpTimestamp, transmitTicks } = datagram;
-    const departures = this.#departures;
-    this.#outlets.queue.push(bytes, dueAt);
-    departures.index++;
-    departures.sequence = (this.#firstSequence + departures.index) & 0xffff;
-    departures.octets += payloadBytes;
-    departures.rtpTimestamp = rtpTimestamp;
-    departures.dueAt = dueAt;
-    this.#newestMediaMs = pcrToMs(transmitTicks);
-    this.#lent.push(datagram);
-    this.#giveBack();
-    if (departures.index === 1) this.#begun();
+  #depart(run: MediaRun): void {
+    const { chunk, first, end } = run;
+    const begins = this.#departures.index === 0;
+    this.#outlets.queue.push(chunk.departure, first, end);
+    this.#departures.add(run);
+    if (end === CHUNK_DATAGRAMS) this.#lent.push(chunk);
+    if (begins) this.#begun();
   }
 
   /** What the queue has released is used again. */
-  #giveBack(): void {
+  #takeBack(): void {
     const { released } = this.#outlets.queue;
-    for (let oldest = this.#lent.at(0); oldest && oldest.index < released; oldest = this.#lent.at(0)) {
+    for (let oldest = this.#lent.at(0); oldest; oldest = this.#lent.at(0)) {
+      if (oldest.firstIndex + CHUNK_DATAGRAMS > released) break;
       this.#lent.shift();
       this.#pool.give(oldest);
     }

@@ -6,8 +6,8 @@
  */
 import { pcrToMs } from '../wire/clock.ts';
 import type { Stage } from '../wire/stage.ts';
-import type { Datagram } from './datagram.ts';
 import { Fifo } from './fifo.ts';
+import type { MediaChunk, MediaRun } from './media-chunk.ts';
 
 /** How fast a programme goes out. */
 export interface Pace {
@@ -33,9 +33,7 @@ export const AHEAD_MS = 200;
  * Datagrams of so much time leave at a time, and always at multiples of it, milliseconds: what costs is waking up, and so all
  * senders of a process share their wake-ups.
  */
-const REFILL_MS = 50;
-/** What is read does not come here before its next clock stamp: so much more has to be read, milliseconds. */
-const HELD_MS = 40;
+const REFILL_MS = 100;
 /** A source may be so late, milliseconds, without moving the anchor. */
 const TOLERANCE_MS = 1;
 const LIFE_PPM = 1_000_000;
@@ -48,13 +46,13 @@ const HURRY = 1 / 20;
 const WINDOW_MS = 1000;
 
 /** Puts due times on datagrams. */
-export class Pacer implements Stage<Datagram, Datagram> {
+export class Pacer implements Stage<MediaRun, MediaRun> {
   /** `slips`: how often the source fell behind; `slippedMs`: by how much in all; `regainedMs`: of it made up for. */
   readonly stats = { slips: 0, slippedMs: 0, regainedMs: 0 };
 
   readonly #bytesPerMs: number | undefined;
   readonly #live: boolean;
-  readonly #queue = new Fifo<Datagram>();
+  readonly #queue = new Fifo<MediaRun>();
   #bytes = 0;
   #originAt: number | undefined; // when stream time 0 is due
   #newestDueAt = -Infinity;
@@ -78,7 +76,7 @@ export class Pacer implements Stage<Datagram, Datagram> {
   /** About so much payload is to be read for 200 ms ahead of `now`, bytes. 0 while the pace is not known. */
   wantedBytes(now: number): number {
     const { bitsPerSecond } = this.pace;
-    const missingMs = Math.max(0, now + AHEAD_MS + HELD_MS - this.#newestDueAt);
+    const missingMs = Math.max(0, now + AHEAD_MS - this.#newestDueAt);
     return bitsPerSecond > 0 ? (missingMs * bitsPerSecond) / 8000 : 0;
   }
 
@@ -87,8 +85,32 @@ export class Pacer implements Stage<Datagram, Datagram> {
     return this.#measured ?? this.#measure();
   }
 
-  push(datagram: Datagram, now: number): void {
-    const streamMs = this.#bytesPerMs ? this.#bytes / this.#bytesPerMs : pcrToMs(datagram.transmitTicks);
+  push(run: MediaRun, now: number): void {
+    for (let slot = run.first; slot < run.end; slot++) this.#pace(run.chunk, slot, now);
+    this.#queue.push(run);
+  }
+
+  poll(now: number): MediaRun | undefined {
+    const next = this.#queue.at(0);
+    if (!next) return undefined;
+    const { chunk, first, end } = next;
+    const { dueAt } = chunk.departure;
+    const limit = now + AHEAD_MS;
+    if ((dueAt[end - 1] ?? 0) <= limit) return this.#queue.shift();
+    next.first += dueAt.subarray(first, end).findIndex((due) => due > limit);
+    return next.first > first ? { chunk, first, end: next.first } : undefined;
+  }
+
+  get wakeAt(): number {
+    const next = this.#queue.at(0);
+    const dueAt = next?.chunk.departure.dueAt[next.first] ?? Infinity;
+    return dueAt < Infinity ? (Math.floor((dueAt - AHEAD_MS) / REFILL_MS) + 1) * REFILL_MS : Infinity;
+  }
+
+  /** Puts the due time on a datagram. */
+  #pace(chunk: MediaChunk, slot: number, now: number): void {
+    const ticks = chunk.transmitTicks[slot] ?? 0;
+    const streamMs = this.#bytesPerMs ? this.#bytes / this.#bytesPerMs : pcrToMs(ticks);
     this.#originAt ??= now - streamMs;
     const behindMs = now - (this.#originAt + streamMs);
     if (behindMs > TOLERANCE_MS) {
@@ -98,21 +120,10 @@ export class Pacer implements Stage<Datagram, Datagram> {
     } else if (this.#live && -behindMs > BACKLOG_MS) this.#hurry(this.#originAt + streamMs);
     const dueAt = Math.max(this.#newestDueAt, this.#originAt + streamMs);
     this.#newestDueAt = dueAt;
-    this.#newestTicks = datagram.transmitTicks;
+    this.#newestTicks = ticks;
     this.#turnWindow();
-    this.#bytes += datagram.payloadBytes;
-    datagram.dueAt = dueAt;
-    this.#queue.push(datagram);
-  }
-
-  poll(now: number): Datagram | undefined {
-    const next = this.#queue.at(0);
-    return next && next.dueAt <= now + AHEAD_MS ? this.#queue.shift() : undefined;
-  }
-
-  get wakeAt(): number {
-    const next = this.#queue.at(0);
-    return next ? (Math.floor((next.dueAt - AHEAD_MS) / REFILL_MS) + 1) * REFILL_MS : Infinity;
+    this.#bytes += chunk.payloadBytes(slot);
+    chunk.departure.dueAt[slot] = dueAt;
   }
 
   /** Moves the anchor back by a part of the step to the datagram that would be due at `dueAt`. */

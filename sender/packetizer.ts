@@ -18,8 +18,14 @@ import {
 } from '../wire/mpeg-ts.ts';
 import { parsePes } from '../wire/pes.ts';
 import type { Stage } from '../wire/stage.ts';
-import { DATAGRAM_PAYLOAD_BYTES, type Datagram, DatagramPool } from './datagram.ts';
 import { Fifo } from './fifo.ts';
+import {
+  CHUNK_DATAGRAMS,
+  ChunkPool,
+  DATAGRAM_PAYLOAD_BYTES,
+  type MediaChunk,
+  type MediaRun,
+} from './media-chunk.ts';
 import { type Line, ProgrammeClock, type Stamp, type Stretch } from './programme-clock.ts';
 
 /** The pace of what has no clock of its own. */
@@ -33,35 +39,35 @@ export interface PacketizerOptions {
   transportStream: boolean;
   /** Longest that bytes come without a clock stamp, milliseconds. For live sources; `Infinity` for files, which wait for us. */
   holdMs: number;
-  /** Where the datagrams come from; whoever uses them up gives them back. Default: a pool without room for headers. */
-  pool?: DatagramPool;
+  /** Where chunks come from; whoever uses them up gives them back. Default: a pool without room for headers. */
+  pool?: ChunkPool;
 }
 
 /** Most bytes that wait for a clock stamp: PCRs are at most 100 ms apart, so this is enough for 300 Mbit/s. */
 const HOLD_BYTES = 4 * 1024 * 1024;
 
 /** Takes runs of bytes, which are copied at once, and `undefined` at the end of the stream. */
-export class Packetizer implements Stage<Buffer | undefined, Datagram> {
+export class Packetizer implements Stage<Buffer | undefined, MediaRun> {
   /** `datagrams` cut; `discontinuities` of the programme clock. */
   readonly stats = { datagrams: 0, discontinuities: 0 };
   readonly wakeAt = Infinity;
 
   readonly #options: PacketizerOptions;
-  readonly #headerBytes: number;
   readonly #clock = new ProgrammeClock();
   #source: ClockSource = 'undecided';
   #dtsPid: number | undefined;
-  readonly #pool: DatagramPool;
-  #open: Datagram | undefined; // has not got all of its payload
-  readonly #held = new Fifo<Datagram>();
-  #stamped = 0; // of `#held`, ready for `poll`
+  readonly #pool: ChunkPool;
+  readonly #chunks = new Fifo<MediaChunk>(); // with datagrams that were not given out, and the one that is being filled
+  #filling: MediaChunk | undefined;
+  #openBytes = 0; // of the payload that is not whole yet
+  #stamped = 0; // datagrams that are ready for `poll`, or were
+  #given = 0;
   #stampedAt: number | undefined; // when the last stamp came
   #jumped = false; // the next datagram is the first after a jump
 
   constructor(options: PacketizerOptions) {
     this.#options = options;
-    this.#pool = options.pool ?? new DatagramPool(0);
-    this.#headerBytes = this.#pool.headerBytes;
+    this.#pool = options.pool ?? new ChunkPool(0);
     if (!options.transportStream) this.#runAtRate();
   }
 
@@ -71,64 +77,90 @@ export class Packetizer implements Stage<Buffer | undefined, Datagram> {
   }
 
   push(run: Buffer | undefined, now: number): void {
-    const waiting = this.#held.at(this.#stamped);
+    const stampedBefore = this.#stamped;
+    const nothingWaited = stampedBefore === this.stats.datagrams;
     if (run) this.#cut(run);
     else this.#cutShort();
-    if (this.#stampedAt === undefined || this.#held.at(this.#stamped) !== waiting) this.#stampedAt = now;
-    const heldBytes = (this.#held.length - this.#stamped) * DATAGRAM_PAYLOAD_BYTES;
+    if (this.#stampedAt === undefined || nothingWaited || this.#stamped > stampedBefore)
+      this.#stampedAt = now;
+    const heldBytes = (this.stats.datagrams - this.#stamped) * DATAGRAM_PAYLOAD_BYTES;
     const tooLong = now - this.#stampedAt > this.#options.holdMs;
     if (!run || heldBytes > HOLD_BYTES || tooLong) this.#giveUpWaiting();
   }
 
-  poll(): Datagram | undefined {
-    if (this.#stamped === 0) return undefined;
-    this.#stamped--;
-    return this.#held.shift();
+  poll(): MediaRun | undefined {
+    const chunk = this.#chunks.at(0);
+    if (!chunk || this.#given === this.#stamped) return undefined;
+    const first = this.#given - chunk.firstIndex;
+    const end = Math.min(CHUNK_DATAGRAMS, this.#stamped - chunk.firstIndex);
+    this.#given = chunk.firstIndex + end;
+    if (end === CHUNK_DATAGRAMS) this.#chunks.shift();
+    return { chunk, first, end };
   }
 
   #cut(run: Buffer): void {
     for (let at = 0; at < run.length;) {
-      const datagram = this.#open ?? this.#begin();
-      const end = Math.min(run.length, at + DATAGRAM_PAYLOAD_BYTES - datagram.payloadBytes);
-      run.copy(datagram.bytes, this.#headerBytes + datagram.payloadBytes, at, end);
-      datagram.payloadBytes += end - at;
+      const chunk = this.#chunkToFill();
+      const slot = this.stats.datagrams - chunk.firstIndex;
+      const whole = Math.floor((run.length - at) / DATAGRAM_PAYLOAD_BYTES);
+      const count = this.#openBytes > 0 ? 0 : Math.min(whole, CHUNK_DATAGRAMS - slot);
+      const end =
+        count > 0
+          ? at + count * DATAGRAM_PAYLOAD_BYTES
+          : Math.min(run.length, at + DATAGRAM_PAYLOAD_BYTES - this.#openBytes);
+      if (count > 0) chunk.fill(slot, run.subarray(at, end));
+      else this.#fillPart(chunk, slot, run.subarray(at, end));
+      if (this.#openBytes === 0) this.#add(chunk, slot, Math.max(1, count));
       at = end;
-      if (datagram.payloadBytes === DATAGRAM_PAYLOAD_BYTES) this.#add(datagram);
     }
   }
 
-  #begin(): Datagram {
-    this.#open = this.#pool.take();
-    this.#open.payloadBytes = 0;
-    return this.#open;
+  #chunkToFill(): MediaChunk {
+    const filling = this.#filling;
+    if (filling && this.stats.datagrams < filling.firstIndex + CHUNK_DATAGRAMS) return filling;
+    const chunk = this.#pool.take();
+    chunk.firstIndex = this.stats.datagrams;
+    this.#chunks.push(chunk);
+    this.#filling = chunk;
+    return chunk;
+  }
+
+  #fillPart(chunk: MediaChunk, slot: number, part: Buffer): void {
+    part.copy(chunk.departure.bytes, chunk.payloadAt(slot) + this.#openBytes);
+    this.#openBytes += part.length;
+    chunk.departure.lengths[slot] = chunk.headerBytes + this.#openBytes;
+    if (this.#openBytes === DATAGRAM_PAYLOAD_BYTES) this.#openBytes = 0;
   }
 
   /** The stream ends: so does the last datagram. */
   #cutShort(): void {
-    const last = this.#open;
-    if (!last) return;
-    last.bytes = last.bytes.subarray(0, this.#headerBytes + last.payloadBytes);
-    this.#add(last);
+    if (this.#openBytes === 0) return;
+    this.#openBytes = 0;
+    const chunk = this.#chunkToFill();
+    this.#add(chunk, this.stats.datagrams - chunk.firstIndex, 1);
   }
 
-  #add(datagram: Datagram): void {
-    this.#open = undefined;
-    datagram.index = this.stats.datagrams++;
-    this.#held.push(datagram);
-    if (this.#options.transportStream) this.#scan(datagram);
+  /** Whole datagrams have come. */
+  #add(chunk: MediaChunk, slot: number, count: number): void {
+    this.stats.datagrams += count;
+    if (this.#options.transportStream)
+      for (let each = slot; each < slot + count; each++) this.#scan(chunk, each);
     if (this.#clock.reference === undefined && this.#clock.beyond) this.#stampAll();
   }
 
   /** Looks for clock stamps. */
-  #scan({ bytes, index }: Datagram): void {
+  #scan(chunk: MediaChunk, slot: number): void {
+    const { bytes } = chunk.departure;
     const byDts = this.#source === 'dts';
-    for (let at = this.#headerBytes; at + TS_PACKET_BYTES <= bytes.length; at += TS_PACKET_BYTES) {
+    const first = chunk.payloadAt(slot);
+    const last = first + chunk.payloadBytes(slot) - TS_PACKET_BYTES;
+    for (let at = first; at <= last; at += TS_PACKET_BYTES) {
       if (!byDts && !hasAdaptationAt(bytes, at)) continue;
       const ticks = byDts ? this.#dtsAt(bytes, at) : pcrAt(bytes, at);
       if (ticks === undefined) continue;
       this.#observe({
         pid: pidAt(bytes, at),
-        offset: index * DATAGRAM_PAYLOAD_BYTES + at - this.#headerBytes,
+        offset: (chunk.firstIndex + slot) * DATAGRAM_PAYLOAD_BYTES + at - first,
         ticks,
         announced: !byDts && discontinuityAt(bytes, at),
       });
@@ -143,19 +175,30 @@ export class Packetizer implements Stage<Buffer | undefined, Datagram> {
   }
 
   #stamp({ line, end, jump }: Stretch): void {
-    const { offset: start, programmeTicks, transmitTicks, ticksPerByte } = line;
-    for (let datagram; (datagram = this.#held.at(this.#stamped)) !== undefined; this.#stamped++) {
-      const offset = datagram.index * DATAGRAM_PAYLOAD_BYTES;
-      if (offset >= end) break;
-      const ticks = (offset - start) * ticksPerByte;
-      datagram.programmeTicks = programmeTicks + ticks;
-      datagram.transmitTicks = transmitTicks + ticks;
-      datagram.discontinuity = this.#jumped;
-      this.#jumped = false;
+    for (let place = 0; this.#stamped < this.stats.datagrams; place++) {
+      const chunk = this.#chunks.at(place);
+      if (!chunk || !this.#stampChunk(chunk, line, end)) break;
     }
     if (!jump) return;
     this.#jumped = true;
     this.stats.discontinuities++;
+  }
+
+  /** Stamps datagrams of a chunk that begin before `end`. Returns false when there are others behind that. */
+  #stampChunk(chunk: MediaChunk, line: Line, end: number): boolean {
+    const { firstIndex, programmeTicks, transmitTicks, discontinuities } = chunk;
+    const behind = Math.min(this.stats.datagrams - firstIndex, CHUNK_DATAGRAMS);
+    for (let slot = this.#stamped - firstIndex; slot < behind; slot++) {
+      const offset = (firstIndex + slot) * DATAGRAM_PAYLOAD_BYTES;
+      if (offset >= end) return false;
+      const ticks = (offset - line.offset) * line.ticksPerByte;
+      programmeTicks[slot] = line.programmeTicks + ticks;
+      transmitTicks[slot] = line.transmitTicks + ticks;
+      discontinuities[slot] = this.#jumped ? 1 : 0;
+      this.#jumped = false;
+      this.#stamped++;
+    }
+    return true;
   }
 
   /** Stamps what is held with the line as it goes on beyond the last stamp. */
@@ -173,11 +216,11 @@ export class Packetizer implements Stage<Buffer | undefined, Datagram> {
 
   /** No PCR: goes by the DTS of the first PID on which they only rise, else by a rate. */
   #fallBack(): void {
-    this.#dtsPid = risingDts(this.#held, this.#headerBytes);
+    this.#dtsPid = risingDts(this.#chunks, this.stats.datagrams);
     if (this.#dtsPid === undefined) return this.#runAtRate();
     this.#source = 'dts';
     this.#clock.release();
-    for (const datagram of this.#held) this.#scan(datagram);
+    for (const [chunk, slot] of datagramsOf(this.#chunks, this.stats.datagrams)) this.#scan(chunk, slot);
     if (!this.#clock.beyond) this.#runAtRate(); // they rise by seconds at a time
   }
 
@@ -201,11 +244,24 @@ function decodingTimeAt(bytes: Buffer, at: number): number | undefined {
   return ticks === undefined ? undefined : ticks * 300;
 }
 
+/** The datagrams of chunks that come before the one with number `count`. */
+function* datagramsOf(
+  chunks: Iterable<MediaChunk>,
+  count: number,
+): Generator<[chunk: MediaChunk, slot: number]> {
+  for (const chunk of chunks) {
+    const end = Math.min(CHUNK_DATAGRAMS, count - chunk.firstIndex);
+    for (let slot = 0; slot < end; slot++) yield [chunk, slot];
+  }
+}
+
 /** The first PID with two decoding times or more, all of them rising. */
-function risingDts(datagrams: Iterable<Datagram>, headerBytes: number): number | undefined {
+function risingDts(chunks: Iterable<MediaChunk>, count: number): number | undefined {
   const seen = new Map<number, { last: number; count: number; rising: boolean }>();
-  for (const { bytes } of datagrams) {
-    for (let at = headerBytes; at + TS_PACKET_BYTES <= bytes.length; at += TS_PACKET_BYTES) {
+  for (const [chunk, slot] of datagramsOf(chunks, count)) {
+    const { bytes } = chunk.departure;
+    const last = chunk.payloadAt(slot) + chunk.payloadBytes(slot) - TS_PACKET_BYTES;
+    for (let at = chunk.payloadAt(slot); at <= last; at += TS_PACKET_BYTES) {
       const ticks = decodingTimeAt(bytes, at);
       if (ticks === undefined) continue;
       const before = seen.get(pidAt(bytes, at));
@@ -213,6 +269,6 @@ function risingDts(datagrams: Iterable<Datagram>, headerBytes: number): number |
       seen.set(pidAt(bytes, at), { last: ticks, count: (before?.count ?? 0) + 1, rising });
     }
   }
-  for (const [pid, { count, rising }] of seen) if (rising && count > 1) return pid;
+  for (const [pid, each] of seen) if (each.rising && each.count > 1) return pid;
   return undefined;
 }

@@ -5,6 +5,7 @@ import { scopeOf, type Endpoint } from '../wire/address.ts';
 import type { LancastError } from '../wire/errors.ts';
 import { monotonicNow } from './clock.ts';
 import { DepartureSchedule } from './departure-schedule.ts';
+import type { DepartureChunk } from '../wire/departure-chunk.ts';
 import { addDeparting, removeDeparting, wakeDeparting, type Departing } from './departure-timer.ts';
 import { errnoOf, sendFailure } from './dgram-errors.ts';
 import {
@@ -109,11 +110,13 @@ class DgramDeparture implements DepartureQueue, Departing {
     return this.#schedule.wakeAt;
   }
 
-  push(datagram: Buffer, dueAt: number): void {
+  push(chunk: DepartureChunk, first: number, end: number): void {
     if (this.#closed) return;
-    this.#schedule.push(datagram, dueAt);
-    this.#pushed++;
-    if (this.#schedule.queued === 1) wakeDeparting(this.#schedule.wakeAt);
+    const idle = this.#schedule.queued === 0;
+    for (let slot = first; slot < end; slot++)
+      this.#schedule.push(chunk.datagram(slot), chunk.dueAt[slot] ?? 0);
+    this.#pushed += end - first;
+    if (idle && end > first) wakeDeparting(this.#schedule.wakeAt);
   }
 
   depart(now: number): void {

@@ -51,7 +51,7 @@ export interface NativeAddon extends SocketAddon, DepartureAddon, ArrivalAddon, 
 }
 
 /** That of `native/addon.c`. */
-const INTERFACE_VERSION = 3;
+const INTERFACE_VERSION = 4;
 
 /** Loads the addon. Gives the reason, a phrase for people, when there is none that can be used. */
 export function loadAddon(folder = builtFolder(), version = INTERFACE_VERSION): NativeAddon | string {

@@ -1,12 +1,12 @@
 /**
  * Paced sending by the native engine's thread.
  *
- * JavaScript hands datagrams over ahead of time, in runs: they are copied into one slab for all queues and from there into
- * the queue's own memory, by one call at the end of the turn. What became of them is looked up now and then; who waits for
- * datagrams to leave has that done when the last of them is due.
+ * JavaScript tells ahead of time where datagrams lie, a run of them at a time, and the thread sends them from there. What
+ * became of them is looked up now and then; who waits for datagrams to leave has that done when the last of them is due.
  */
 import type { LancastError } from '../wire/errors.ts';
 import { monotonicNow } from './clock.ts';
+import type { DepartureChunk } from '../wire/departure-chunk.ts';
 import { addDeparting, removeDeparting, wakeDeparting, type Departing } from './departure-timer.ts';
 import { checkDestination, checkTtl } from './dgram-socket.ts';
 import { findKernelPacing, type KernelPacing } from './kernel-pacing.ts';
@@ -29,14 +29,8 @@ export interface DepartureAddon {
   cardQueue(card: string): string;
   /** Lets datagrams of a socket bear their times, for a queue `fq` or `etf`. */
   allowTransmitTimes(socket: number, cardQueue: string): void;
-  /** Copies `count` datagrams, which lie behind each other in `bytes`; of those that no datagram can hold nothing is there. */
-  pushDepartures(
-    queue: DepartureHandle,
-    bytes: Uint8Array,
-    lengths: Uint32Array,
-    dueTimes: Float64Array,
-    count: number,
-  ): void;
+  /** Queues the datagrams of a `DepartureChunk` from slot `first` to before `end`, which stay as they are until they have departed. */
+  pushDepartures(queue: DepartureHandle, chunk: ArrayBuffer, slots: number, first: number, end: number): void;
   /** Writes `COUNTERS` numbers. */
   departureCounters(queue: DepartureHandle, into: Float64Array): void;
   /** The errno's name of the last send that failed. */
@@ -55,13 +49,6 @@ const DEFAULT_QUANTUM_MS = 4.5;
 const LOOK_MS = 200;
 /** The same while somebody waits for what is due. */
 const LOOK_SOON_MS = 3;
-
-/** More than a datagram can hold, see `native/departure.h`. */
-const MOST_DATAGRAM_BYTES = 65_507;
-/** The slab is handed over when so much is in it: it stays in the nearest cache, though there are more calls. */
-const SLAB_FULL_BYTES = 16 * 1024;
-const SLAB_BYTES = SLAB_FULL_BYTES + MOST_DATAGRAM_BYTES;
-const SLAB_DATAGRAMS = 512;
 
 /** Opens the sockets of one queue. Throws as `UdpEngine.openDeparture`. */
 export async function openNativeDeparture(
@@ -104,47 +91,6 @@ function openSockets(
   }
 }
 
-/** Datagrams of one queue that are handed over together. The slab serves one queue after the other. */
-class Slab {
-  readonly #bytes = new Uint8Array(SLAB_BYTES);
-  readonly #lengths = new Uint32Array(SLAB_DATAGRAMS);
-  readonly #dueTimes = new Float64Array(SLAB_DATAGRAMS);
-  #owner: NativeDeparture | undefined;
-  #used = 0;
-  #count = 0;
-  #promised = false;
-  readonly #later = (): void => {
-    this.#promised = false;
-    this.handOver();
-  };
-
-  add(owner: NativeDeparture, datagram: Uint8Array, dueAt: number): void {
-    const { length } = datagram;
-    const stored = length > MOST_DATAGRAM_BYTES ? 0 : length;
-    if (owner !== this.#owner || this.#count === SLAB_DATAGRAMS || this.#used >= SLAB_FULL_BYTES) {
-      this.handOver();
-      this.#owner = owner;
-    }
-    if (stored > 0) this.#bytes.set(datagram, this.#used);
-    this.#used += stored;
-    this.#lengths[this.#count] = length;
-    this.#dueTimes[this.#count++] = dueAt;
-    if (this.#promised) return;
-    this.#promised = true;
-    queueMicrotask(this.#later);
-  }
-
-  handOver(): void {
-    const count = this.#count;
-    this.#count = 0;
-    this.#used = 0;
-    if (count > 0) this.#owner?.take(this.#bytes, this.#lengths, this.#dueTimes, count);
-    this.#owner = undefined;
-  }
-}
-
-const slab = new Slab();
-
 /** What a queue is made of. */
 interface Parts {
   addon: NativeAddon;
@@ -152,6 +98,13 @@ interface Parts {
   /** Opens the sockets. */
   prepare: (card: ChosenInterface) => number[];
   pacing: KernelPacing;
+}
+
+/** A chunk that the thread may still read: the garbage collector must not have it. */
+interface Lent {
+  chunk: DepartureChunk;
+  /** Until so many datagrams have left. */
+  pushed: number;
 }
 
 interface Waiting {
@@ -162,7 +115,6 @@ interface Waiting {
 }
 
 class NativeDeparture implements DepartureQueue, Departing {
-  readonly released = Infinity;
   readonly notes: readonly string[];
 
   readonly #addon: NativeAddon;
@@ -170,6 +122,7 @@ class NativeDeparture implements DepartureQueue, Departing {
   readonly #refusals: Refusals;
   readonly #prepare: (card: ChosenInterface) => number[];
   readonly #counters = new Float64Array(COUNTERS);
+  #lent: Lent[] = []; // oldest first
   #waiting: Waiting[] = [];
   #pushed = 0;
   #lastDueAt = -Infinity;
@@ -201,21 +154,22 @@ class NativeDeparture implements DepartureQueue, Departing {
     return this.#closed ? 0 : this.#pushed - departed;
   }
 
+  get released(): number {
+    const [, , , , departed = 0] = this.#count();
+    return this.#closed ? this.#pushed : departed;
+  }
+
   /** When it next looks how sending goes. */
   get wakeAt(): number {
     return this.#lookAt;
   }
 
-  push(datagram: Buffer, dueAt: number): void {
-    if (this.#closed) return;
-    this.#pushed++;
-    this.#lastDueAt = dueAt;
-    slab.add(this, datagram, dueAt);
-  }
-
-  /** Takes datagrams out of the slab. */
-  take(bytes: Uint8Array, lengths: Uint32Array, dueTimes: Float64Array, count: number): void {
-    if (!this.#closed) this.#addon.pushDepartures(this.#queue, bytes, lengths, dueTimes, count);
+  push(chunk: DepartureChunk, first: number, end: number): void {
+    if (this.#closed || first === end) return;
+    this.#pushed += end - first;
+    this.#lastDueAt = chunk.dueAt[end - 1] ?? 0;
+    this.#lend(chunk);
+    this.#addon.pushDepartures(this.#queue, chunk.memory, chunk.slots, first, end);
   }
 
   room(): Promise<void> | undefined {
@@ -230,10 +184,10 @@ class NativeDeparture implements DepartureQueue, Departing {
 
   async close(): Promise<void> {
     if (this.#closed) return;
-    slab.handOver();
     this.#closed = true;
     removeDeparting(this);
     this.#addon.closeDepartures(this.#queue);
+    this.#lent = [];
     this.#settle();
   }
 
@@ -244,15 +198,27 @@ class NativeDeparture implements DepartureQueue, Departing {
   /** Looks how sending goes. */
   depart(now: number): void {
     const [sent = 0, , failed = 0] = this.#count();
+    this.#takeBack();
     if (failed > this.#failed) this.#refused(sent, failed, now);
     this.#settle();
     this.#lookAgain(now);
   }
 
   #count(): Float64Array {
-    slab.handOver();
     this.#addon.departureCounters(this.#queue, this.#counters);
     return this.#counters;
+  }
+
+  #lend(chunk: DepartureChunk): void {
+    const newest = this.#lent.at(-1);
+    if (newest?.chunk === chunk) newest.pushed = this.#pushed;
+    else this.#lent.push({ chunk, pushed: this.#pushed });
+  }
+
+  #takeBack(): void {
+    const [, , , , departed = 0] = this.#counters;
+    const left = this.#lent.findIndex(({ pushed }) => pushed > departed);
+    this.#lent.splice(0, left < 0 ? this.#lent.length : left);
   }
 
   #wait(waiting: Waiting): void {

@@ -6,6 +6,7 @@
  */
 import type { Endpoint } from '../wire/address.ts';
 import type { LancastError } from '../wire/errors.ts';
+import type { DepartureChunk } from '../wire/departure-chunk.ts';
 
 /** The network card a socket uses, and the reason it was chosen (`transport/interfaces.ts`). */
 export interface ChosenInterface {
@@ -61,20 +62,19 @@ export interface DepartureQueue extends AsyncDisposable {
   readonly stats: Readonly<DepartureStats>;
   /** Datagrams pushed and not yet handed to the kernel. */
   readonly queued: number;
-  /**
-   * The memory of so many datagrams, counted from the first one pushed, is the caller's again. The JavaScript engine keeps it
-   * until they have left; the native one copies what is pushed at once, so there it is `Infinity`.
-   */
+  /** So many datagrams, counted from the first one pushed, have left or been given up: their slots are the caller's again. */
   readonly released: number;
   /** What people should know of how it sends; absent: nothing. */
   readonly notes?: readonly string[];
   /** Resolves, once, with the reason when the socket cannot send at all (E103, E109, E113 …). Pending otherwise. */
   readonly failure: Promise<LancastError>;
   /**
-   * Queues one datagram. `dueAt` never lies before that of the datagram pushed before. The caller does not write into
-   * `datagram` again before it is `released`.
+   * Queues the datagrams in the slots from `first` up to, and not including, `end`. Their due times never lie before that of
+   * the datagram pushed before.
+   *
+   * They leave from where they lie: nobody writes to their slots and columns before they are `released`.
    */
-  push(datagram: Buffer, dueAt: number): void;
+  push(chunk: DepartureChunk, first: number, end: number): void;
   /**
    * Back-pressure for whoever reads a source: `undefined` while the queue has room, else resolves when it has. `push` takes a
    * datagram in any case.

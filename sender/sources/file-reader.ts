@@ -1,7 +1,7 @@
 /** Files from front to back, as much at a time as is wanted. */
 import type { FileHandle } from 'node:fs/promises';
 import { readCached } from '../../transport/cached-read.ts';
-import { DATAGRAM_PAYLOAD_BYTES } from '../datagram.ts';
+import { DATAGRAM_PAYLOAD_BYTES } from '../media-chunk.ts';
 import type { RunSink } from '../source.ts';
 import { inputFailure } from './faults.ts';
 import { borrowPiece, PIECE_BYTES, returnPiece } from './reading-memory.ts';

@@ -2,7 +2,7 @@
  * The memory that files are read into: a few pieces for all files of the process, so that hundreds of channels cost no more
  * than one, and what was read is still in the processor's cache when it is cut into datagrams.
  */
-import { DATAGRAM_PAYLOAD_BYTES } from '../datagram.ts';
+import { DATAGRAM_PAYLOAD_BYTES } from '../media-chunk.ts';
 
 /** Bytes of a piece: whole datagrams, about half a megabyte. Beyond that a read costs no less per byte. */
 export const PIECE_BYTES = 384 * DATAGRAM_PAYLOAD_BYTES;

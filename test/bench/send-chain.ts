@@ -1,6 +1,6 @@
 /** The stages of a sender without its shells: from bytes as they are read to datagrams as they go into the queue. */
-import { DATAGRAM_PAYLOAD_BYTES, DatagramPool } from '../../sender/datagram.ts';
 import { Framer, HEADER_BYTES } from '../../sender/framer.ts';
+import { CHUNK_DATAGRAMS, ChunkPool, DATAGRAM_PAYLOAD_BYTES } from '../../sender/media-chunk.ts';
 import { Pacer } from '../../sender/pacer.ts';
 import { Packetizer } from '../../sender/packetizer.ts';
 import { chain } from '../../wire/stage.ts';
@@ -12,7 +12,7 @@ const FLAT_OUT_BITS_PER_SECOND = 1e12;
 
 /** What sends so many datagrams more of the film, which begins again at its end. `count` is a multiple of 128. */
 export function sendFeeder(film: Buffer): (count: number) => void {
-  const pool = new DatagramPool(HEADER_BYTES.rtp);
+  const pool = new ChunkPool(HEADER_BYTES.rtp);
   const packetizer = new Packetizer({ transportStream: true, holdMs: Infinity, pool });
   const framer = new Framer({ framing: 'rtp', sequence: 0, timestamp: 0, ssrc: 1 });
   const stages = chain(chain(packetizer, framer), new Pacer({ bitsPerSecond: FLAT_OUT_BITS_PER_SECOND }));
@@ -23,7 +23,8 @@ export function sendFeeder(film: Buffer): (count: number) => void {
       if (at + run.length > film.length) at = 0;
       at += film.copy(run, 0, at); // what the system does when a file is read
       stages.push(run, ++now);
-      for (let datagram = stages.poll(now); datagram; datagram = stages.poll(now)) pool.give(datagram);
+      for (let paced = stages.poll(now); paced; paced = stages.poll(now))
+        if (paced.end === CHUNK_DATAGRAMS) pool.give(paced.chunk);
     }
   };
 }

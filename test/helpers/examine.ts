@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { TsMonitor } from '../../receiver/ts-monitor.ts';
 import { Packetizer } from '../../sender/packetizer.ts';
+import { datagramsOf } from './media-runs.ts';
 
 /** What a stream is and what is wrong with it, at the pace at which it would be sent. */
 export function examine(stream: Buffer): {
@@ -15,10 +16,11 @@ export function examine(stream: Buffer): {
   let durationMs = 0;
   for (const run of [stream, undefined]) {
     packetizer.push(run, 0);
-    for (let next = packetizer.poll(); next; next = packetizer.poll()) {
-      durationMs = next.transmitTicks / 27_000;
-      monitor.push(next.bytes, durationMs);
-    }
+    for (let next = packetizer.poll(); next; next = packetizer.poll())
+      for (const { bytes, transmitTicks } of datagramsOf(next)) {
+        durationMs = transmitTicks / 27_000;
+        monitor.push(bytes, durationMs);
+      }
   }
   const codecs = monitor.programmes.flatMap(({ streams }) => streams.map(({ codec }) => codec));
   return { codecs, durationMs, faults: monitor.counters, jumps: packetizer.stats.discontinuities };

@@ -2,13 +2,14 @@
  * A whole sender on virtual time: the pure stages of `sender/`, put together as `sender/index.ts` does, with a queue for the
  * socket.
  */
-import { type Datagram, DatagramPool } from '../../sender/datagram.ts';
 import { Framer, HEADER_BYTES, sequenceEndMark } from '../../sender/framer.ts';
+import { ChunkPool, type MediaRun } from '../../sender/media-chunk.ts';
 import { Pacer } from '../../sender/pacer.ts';
 import { Packetizer } from '../../sender/packetizer.ts';
 import { SenderReporter, type Departures, type ReceiverFigures } from '../../sender/reporter.ts';
 import type { Endpoint, Framing } from '../../wire/address.ts';
 import { chain, type Stage } from '../../wire/stage.ts';
+import { type Datagram, datagramsOf } from './media-runs.ts';
 
 /** What leaves a socket of the sender. */
 export interface Departure {
@@ -49,7 +50,7 @@ export class VirtualSender implements Stage<Feedback, Departure> {
   readonly #first: { sequence: number; timestamp: number; ssrc: number };
   readonly #runs: Iterator<Buffer>;
   readonly #pacer: Pacer;
-  readonly #media: Stage<Buffer | undefined, Datagram>;
+  readonly #media: Stage<Buffer | undefined, MediaRun>;
   readonly #reporter: SenderReporter;
   #queue: Datagram[] = [];
   #head = 0;
@@ -64,7 +65,7 @@ export class VirtualSender implements Stage<Feedback, Departure> {
     this.#first = first;
     this.#runs = runs[Symbol.iterator]();
     this.#pacer = new Pacer({ bitsPerSecond: options.bitsPerSecond });
-    const pool = new DatagramPool(HEADER_BYTES[framing]);
+    const pool = new ChunkPool(HEADER_BYTES[framing]);
     const packetizer = new Packetizer({ transportStream: true, holdMs: Infinity, pool });
     this.#media = chain(chain(packetizer, new Framer({ framing, ...first })), this.#pacer);
     this.departures = {
@@ -153,7 +154,8 @@ export class VirtualSender implements Stage<Feedback, Departure> {
   }
 
   #drain(now: number): void {
-    for (let paced = this.#media.poll(now); paced; paced = this.#media.poll(now)) this.#queue.push(paced);
+    for (let paced = this.#media.poll(now); paced; paced = this.#media.poll(now))
+      this.#queue.push(...datagramsOf(paced));
   }
 
   /** Tells the end, once everything has left. */

@@ -1,36 +1,29 @@
 import { describe, expect, it } from 'vitest';
-import type { Datagram } from '../../sender/datagram.ts';
 import { Framer, type FramerOptions, HEADER_BYTES, sequenceEndMark } from '../../sender/framer.ts';
 import type { Framing } from '../../wire/address.ts';
 import { parseRtp } from '../../wire/rtp.ts';
 import { parseSequence } from '../../wire/sequence-header.ts';
+import type { MediaRun } from '../../sender/media-chunk.ts';
+import { type Datagram, datagramsOf, runOf } from '../helpers/media-runs.ts';
 
 const PAYLOAD = Buffer.alloc(1316, 0x47);
 const BEGIN: FramerOptions = { framing: 'rtp', sequence: 0, timestamp: 0, ssrc: 0x1234_5678 };
 
 /** What the packetizer makes of a payload, for the framing of `BEGIN` unless said otherwise. */
-function media(index: number, changes: Partial<Datagram> & { framing?: Framing } = {}): Datagram {
+function media(index: number, changes: Partial<Datagram> & { framing?: Framing } = {}): MediaRun {
   const { framing = 'rtp', ...others } = changes;
-  const programmeTicks = index * 27_000;
-  return {
-    bytes: Buffer.concat([Buffer.alloc(HEADER_BYTES[framing], 0xdd), PAYLOAD]),
-    payloadBytes: PAYLOAD.length,
-    index,
-    programmeTicks,
-    transmitTicks: programmeTicks,
-    discontinuity: false,
-    rtpTimestamp: -1,
-    dueAt: -1,
-    ...others,
-  };
+  const headerBytes = HEADER_BYTES[framing];
+  const bytes = Buffer.concat([Buffer.alloc(headerBytes, 0xdd), PAYLOAD]);
+  return runOf({ headerBytes, bytes, index, programmeTicks: index * 27_000, ...others });
 }
 
 /** The datagrams of so many pieces of media. */
-function framed(options: FramerOptions, list: readonly Datagram[]): Buffer[] {
+function framed(options: FramerOptions, list: readonly MediaRun[]): Buffer[] {
   const framer = new Framer(options);
-  return list.map((each) => {
+  return list.flatMap((each) => {
     framer.push(each);
-    return framer.poll()?.bytes ?? Buffer.alloc(0);
+    const run = framer.poll();
+    return run ? datagramsOf(run).map(({ bytes }) => bytes) : [];
   });
 }
 
@@ -87,7 +80,7 @@ describe('Framer', () => {
     const datagram = media(1);
     framer.push(datagram);
     expect(framer.poll()).toBe(datagram);
-    expect(datagram).toMatchObject({ transmitTicks: 27_000, rtpTimestamp: 90, dueAt: -1 });
+    expect(datagramsOf(datagram)).toMatchObject([{ programmeTicks: 27_000, rtpTimestamp: 90 }]);
     expect(framer.poll()).toBeUndefined();
   });
 });

@@ -1,9 +1,10 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Datagram, DatagramPool } from '../../sender/datagram.ts';
+import { ChunkPool } from '../../sender/media-chunk.ts';
 import { type ClockSource, Packetizer } from '../../sender/packetizer.ts';
 import { PCR_CYCLE } from '../../wire/clock.ts';
 import { PCR_HZ, writeTs } from '../../wire/mpeg-ts.ts';
+import { type Datagram, datagramsOf } from '../helpers/media-runs.ts';
 import { nullPacket, programme } from '../helpers/programme.ts';
 import { NO_FLAGS, PLAIN } from '../helpers/programme-parts.ts';
 
@@ -20,7 +21,7 @@ function packetize(
   const packetizer = new Packetizer({ transportStream, holdMs: Infinity });
   const datagrams: Datagram[] = [];
   const take = (): void => {
-    for (let next = packetizer.poll(); next; next = packetizer.poll()) datagrams.push(next);
+    for (let next = packetizer.poll(); next; next = packetizer.poll()) datagrams.push(...datagramsOf(next));
   };
   let from = 0;
   for (const cut of [...cuts, stream.length]) {
@@ -201,11 +202,12 @@ describe('Packetizer', () => {
     const packetizer = new Packetizer({
       transportStream: true,
       holdMs: Infinity,
-      pool: new DatagramPool(12),
+      pool: new ChunkPool(12),
     });
     packetizer.push(stream, 0);
     packetizer.push(undefined, 0);
-    const datagrams = Array.from({ length: 4 }, () => packetizer.poll()).filter((each) => each !== undefined);
+    const run = packetizer.poll();
+    const datagrams = run ? datagramsOf(run) : [];
     expect(Buffer.concat(datagrams.map(({ bytes }) => bytes.subarray(12))).equals(stream)).toBe(true);
     expect(told(datagrams)).toEqual(['5/0', '15/10', '25/20', '35/30']);
   });
@@ -217,10 +219,12 @@ describe('Packetizer', () => {
     const sent: Buffer[] = [];
     for (let at = 0; at < stream.length; at += run.length) {
       packetizer.push(run.subarray(0, stream.copy(run, 0, at, at + run.length)), 0);
-      for (let next = packetizer.poll(); next; next = packetizer.poll()) sent.push(next.bytes);
+      for (let next = packetizer.poll(); next; next = packetizer.poll())
+        sent.push(...datagramsOf(next).map(({ bytes }) => bytes));
     }
     packetizer.push(undefined, 0);
-    for (let next = packetizer.poll(); next; next = packetizer.poll()) sent.push(next.bytes);
+    for (let next = packetizer.poll(); next; next = packetizer.poll())
+      sent.push(...datagramsOf(next).map(({ bytes }) => bytes));
     expect(Buffer.concat(sent).equals(stream)).toBe(true);
   });
 
@@ -242,7 +246,8 @@ describe('Packetizer', () => {
     const given: number[] = [];
     for (let now = 0; now <= 2000; now += 100) {
       packetizer.push(Buffer.from(run), now);
-      while (packetizer.poll()) given.push(now);
+      for (let next = packetizer.poll(); next; next = packetizer.poll())
+        given.push(...datagramsOf(next).map(() => now));
     }
     expect(given.slice(0, 13)).toEqual([...Array.from({ length: 12 }, () => 1100), 1200]);
   });
@@ -252,7 +257,7 @@ describe('Packetizer', () => {
     const push = (stream: Buffer, now: number): Datagram[] => {
       packetizer.push(stream, now);
       const out: Datagram[] = [];
-      for (let next = packetizer.poll(); next; next = packetizer.poll()) out.push(next);
+      for (let next = packetizer.poll(); next; next = packetizer.poll()) out.push(...datagramsOf(next));
       return out;
     };
     push(stamped('-'), 0);

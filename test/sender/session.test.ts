@@ -39,9 +39,13 @@ class Outlet implements UdpEngine {
       queued: 0,
       released: Infinity,
       failure: new Promise((resolve) => (this.fail = resolve)),
-      push: (datagram, dueAt) => {
-        this.datagrams.push({ datagram: Buffer.from(datagram), dueAt, pushedAt: monotonicNow() });
-        stats[this.refuses ? 'failed' : 'sent']++;
+      push: (chunk, first, end) => {
+        const pushedAt = monotonicNow();
+        for (let slot = first; slot < end; slot++) {
+          const datagram = Buffer.from(chunk.datagram(slot));
+          this.datagrams.push({ datagram, dueAt: chunk.dueAt[slot] ?? NaN, pushedAt });
+          stats[this.refuses ? 'failed' : 'sent']++;
+        }
       },
       room: () => undefined,
       drained: () => sleep((this.datagrams.at(-1)?.dueAt ?? 0) - monotonicNow()),

@@ -1,7 +1,7 @@
 /** Dense datagrams leave in bursts that the least receive buffer takes, whatever quantum was asked for. */
 import { expect, it } from 'vitest';
 import { monotonicNow } from '../../transport/clock.ts';
-import { loopback, port, until } from './engine-fixture.ts';
+import { loopback, port, until, pushOne } from './engine-fixture.ts';
 import { native } from './engines.ts';
 
 const COUNT = 8000;
@@ -15,7 +15,7 @@ it('keeps bursts short at 1 Gbit/s with a quantum of 5 ms', async () => {
   const out = await depart([queue.local], { quantumMs: 5 });
   const start = monotonicNow() + 50;
   const datagram = Buffer.alloc(1316);
-  for (let index = 0; index < COUNT; index++) out.push(datagram, start + index * INTERVAL_MS);
+  for (let index = 0; index < COUNT; index++) pushOne(out, datagram, start + index * INTERVAL_MS);
   await until(() => heard.length + (queue.stats.kernelDrops ?? 0) >= COUNT);
   const bursts = [0];
   heard.forEach(({ at }, index) => {

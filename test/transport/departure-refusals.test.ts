@@ -10,7 +10,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { monotonicNow } from '../../transport/clock.ts';
 import type { DepartureStats } from '../../transport/udp.ts';
-import { loopback, until, type Heard } from './engine-fixture.ts';
+import { loopback, until, type Heard, pushOne } from './engine-fixture.ts';
 import { native } from './engines.ts';
 
 const INSIDE = 'LANCAST_TEST_INSIDE_REFUSALS';
@@ -43,7 +43,7 @@ function refusing(): void {
     const { heard } = await listen('127.0.0.1', on);
     const out = await depart([{ address: '127.0.0.1', port: on }], { quantumMs: 2 });
     const start = monotonicNow() + 5;
-    for (let index = 0; index < COUNT; index++) out.push(Buffer.alloc(LENGTH, index), start + index / 4);
+    for (let index = 0; index < COUNT; index++) pushOne(out, Buffer.alloc(LENGTH, index), start + index / 4);
     await out.drained();
     return { heard, stats: () => out.stats };
   }

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { monotonicNow } from '../../transport/clock.ts';
+import { DepartureChunk } from '../../wire/departure-chunk.ts';
 import { buildCapture, startCapture } from '../bench/capture.ts';
 import { testDepartures } from './engine-departure.ts';
-import { loopback, port, until } from './engine-fixture.ts';
+import { loopback, port, until, pushOne } from './engine-fixture.ts';
 import { addon, ENGINES, native } from './engines.ts';
 
 for (const engine of ENGINES)
@@ -29,7 +30,7 @@ describe('departures of the native engine alone', () => {
     const { heard, queue } = await listen('127.0.0.1', port());
     const out = await depart([queue.local]);
     const start = monotonicNow() + 20;
-    for (let index = 0; index < 100; index++) out.push(Buffer.from([index]), start + 4 * index);
+    for (let index = 0; index < 100; index++) pushOne(out, Buffer.from([index]), start + 4 * index);
     await Promise.resolve(); // what was pushed is handed over at the end of the turn
     while (monotonicNow() < start + 500);
     expect(out.stats).toMatchObject({ sent: 100 });
@@ -46,7 +47,7 @@ describe('departures of the native engine alone', () => {
       heard.length = 0;
       const out = await depart([queue.local], { quantumMs });
       const start = monotonicNow() + 20;
-      for (let index = 0; index < 60; index++) out.push(Buffer.from([index]), start + 1.7 * index);
+      for (let index = 0; index < 60; index++) pushOne(out, Buffer.from([index]), start + 1.7 * index);
       await until(() => heard.length === 60);
       const early = heard.map(({ at }, index) => start + 1.7 * index - at);
       expect(Math.max(...early)).toBeLessThan(quantumMs / 2 + 0.2); // two clocks
@@ -59,7 +60,7 @@ describe('departures of the native engine alone', () => {
       const to = { group: '239.255.70.31', port: port() };
       const { captured } = await startCapture(capture, { ...to, seconds: 10, idleMs: 100 });
       const out = await depart([{ address: to.group, port: to.port }], dscp === undefined ? {} : { dscp });
-      out.push(Buffer.from('x'), 0);
+      pushOne(out, Buffer.from('x'), 0);
       expect(await captured).toMatchObject({ datagrams: 1, tos: (dscp ?? 0) * 4 });
     }
   });
@@ -71,7 +72,7 @@ describe('departures of the native engine alone', () => {
       expect.stringMatching(/^no kernel pacing: .+; lancast keeps the pace itself$/),
     ]);
     const start = monotonicNow() + 20;
-    for (let index = 0; index < 30; index++) out.push(Buffer.from([index]), start + 2 * index);
+    for (let index = 0; index < 30; index++) pushOne(out, Buffer.from([index]), start + 2 * index);
     await until(() => heard.length === 30);
     expect((heard.at(-1)?.at ?? 0) - (heard[0]?.at ?? 0)).toBeGreaterThan(40);
     expect((await depart([queue.local])).notes).toEqual([]);
@@ -86,9 +87,11 @@ describe('departures of the native engine alone', () => {
     addon.allowTransmitTimes(socket, 'fq');
     const handle = addon.openDepartures([socket], 4, 'fq');
     const start = monotonicNow() + 30;
-    const dueTimes = Float64Array.from({ length: 50 }, (_, index) => start + index);
-    const bytes = Uint8Array.from({ length: 50 }, (_, index) => index);
-    addon.pushDepartures(handle, bytes, new Uint32Array(50).fill(1), dueTimes, 50);
+    const chunk = new DepartureChunk(50, 4);
+    for (let index = 0; index < 50; index++) chunk.dueAt[index] = start + index;
+    for (let index = 0; index < 50; index++) chunk.bytes[4 * index] = index;
+    chunk.lengths.fill(1);
+    addon.pushDepartures(handle, chunk.memory, 50, 0, 50);
     await until(() => heard.length === 50);
     addon.closeDepartures(handle);
     expect(heard.map(({ data }) => data[0])).toEqual([...Array(50).keys()]);
@@ -105,7 +108,7 @@ describe('departures of the native engine alone', () => {
           Array.from({ length: 10 }, () => depart([{ address: '239.255.70.32', port: 46_990 }])),
         );
         for (const out of all) {
-          for (let each = 0; each < 20; each++) out.push(BLANK, each < 10 ? 0 : monotonicNow() + 1e6);
+          for (let each = 0; each < 20; each++) pushOne(out, BLANK, each < 10 ? 0 : monotonicNow() + 1e6);
           if (round % 2 > 0) void out.stats; // hands them over
         }
         for (const out of all) await out.close();

@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest';
 import { monotonicNow } from '../../transport/clock.ts';
 import { chooseInterface } from '../../transport/interfaces.ts';
 import type { ArrivalQueue, UdpEngine } from '../../transport/udp.ts';
-import { loopback, pause, port, texts, until, type Listener } from './engine-fixture.ts';
+import { loopback, pause, port, texts, until, type Listener, pushOne } from './engine-fixture.ts';
 
 /** Joins two groups on one port, bound to any address, and says when. Arguments: port, group, group. */
 const ELSEWHERE = `
@@ -39,7 +39,7 @@ export function testArrivals(engine: UdpEngine, { stampsByKernel }: { stampsByKe
       const lengths = [65_507, 0, 1, 2047, 2048, 2049, 4096, 0, 1316, 65_507, 1472, 9000];
       const sent = lengths.map((length) => randomBytes(length));
       const start = monotonicNow();
-      sent.forEach((datagram, index) => out.push(Buffer.from(datagram), start + index));
+      sent.forEach((datagram, index) => pushOne(out, Buffer.from(datagram), start + index));
       await until(() => heard.length >= sent.length);
       expect(heard.map(({ data }) => data.length)).toEqual(lengths);
       expect(heard.every(({ data }, index) => sent[index]?.equals(data))).toBe(true);
@@ -53,7 +53,7 @@ export function testArrivals(engine: UdpEngine, { stampsByKernel }: { stampsByKe
       const lengths = [...Array(80).fill(1328), 400, ...Array(60).fill(20), 3000, ...Array(50).fill(1300), 1];
       const sent = lengths.map((length) => randomBytes(length));
       const start = monotonicNow() + 20;
-      sent.forEach((datagram, index) => out.push(Buffer.from(datagram), start + index / 20));
+      sent.forEach((datagram, index) => pushOne(out, Buffer.from(datagram), start + index / 20));
       await until(() => heard.length >= sent.length);
       expect(heard.map(({ data }) => data.length)).toEqual(lengths);
       expect(heard.every(({ data }, index) => sent[index]?.equals(data))).toBe(true);
@@ -164,7 +164,7 @@ export function testArrivals(engine: UdpEngine, { stampsByKernel }: { stampsByKe
           await depart([{ address: theirs, port: on }]),
         ];
         both.forEach((out, index) => {
-          for (let n = 0; n < 20; n++) out.push(Buffer.from(index === 0 ? 'ours' : 'theirs'), 0);
+          for (let n = 0; n < 20; n++) pushOne(out, Buffer.from(index === 0 ? 'ours' : 'theirs'), 0);
         });
         for (const out of both) await out.drained();
         await until(() => group.heard.length >= 20);
@@ -203,7 +203,7 @@ export function testArrivals(engine: UdpEngine, { stampsByKernel }: { stampsByKe
       for (let index = 0; index < 120; index++) all.push(await listen(`239.255.74.${index + 1}`, on));
       for (let index = 0; index < 120; index++) {
         const out = await depart([{ address: `239.255.74.${index + 1}`, port: on }]);
-        out.push(Buffer.from(String(index)), 0);
+        pushOne(out, Buffer.from(String(index)), 0);
         await out.drained();
         await out.close();
       }

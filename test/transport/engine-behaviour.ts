@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { monotonicNow } from '../../transport/clock.ts';
 import type { ArrivalOptions, ChosenInterface, DepartureOptions, UdpEngine } from '../../transport/udp.ts';
 import { buildCapture, startCapture } from '../bench/capture.ts';
-import { loopback, pause, port, texts, until } from './engine-fixture.ts';
+import { loopback, pause, port, texts, until, pushOne } from './engine-fixture.ts';
 
 /** Tests how queues and sockets behave. */
 export function testBehaviour(engine: UdpEngine): void {
@@ -21,7 +21,7 @@ export function testBehaviour(engine: UdpEngine): void {
         const out = await depart([{ address, port: on }], { quantumMs });
         const start = monotonicNow() + 20;
         const dueTimes = Array.from({ length: 200 }, (_, index) => start + index * 1.3);
-        dueTimes.forEach((dueAt, index) => out.push(Buffer.from([index]), dueAt));
+        dueTimes.forEach((dueAt, index) => pushOne(out, Buffer.from([index]), dueAt));
         await until(() => heard.length >= 200);
         heard.forEach(({ data, at }, index) => {
           expect(data[0]).toBe(index);
@@ -40,7 +40,7 @@ export function testBehaviour(engine: UdpEngine): void {
           const to = { group: '239.255.70.19', port: port() };
           const { captured } = await startCapture(program, { ...to, seconds: 10, idleMs: 100 });
           const out = await depart([{ address: to.group, port: to.port }], { ttl });
-          out.push(Buffer.from('x'), 0);
+          pushOne(out, Buffer.from('x'), 0);
           expect(await captured).toMatchObject({ datagrams: 1, ttl });
         }
       } finally {
@@ -53,10 +53,10 @@ export function testBehaviour(engine: UdpEngine): void {
       const out = await depart([{ address: '239.255.70.8', port: on }]);
       await out.drained();
       const start = monotonicNow() + 1000;
-      for (let index = 0; index < 40; index++) out.push(Buffer.from([index]), start + index);
+      for (let index = 0; index < 40; index++) pushOne(out, Buffer.from([index]), start + index);
       expect(out.queued).toBe(40);
       const half = out.drained();
-      for (let index = 40; index < 80; index++) out.push(Buffer.from([index]), start + 60_000 + index);
+      for (let index = 40; index < 80; index++) pushOne(out, Buffer.from([index]), start + 60_000 + index);
       await half;
       expect(out.stats.sent).toBe(40);
       expect(out.queued).toBe(40);
@@ -66,11 +66,11 @@ export function testBehaviour(engine: UdpEngine): void {
       const on = port();
       const { heard } = await listen('239.255.70.9', on);
       const out = await depart([{ address: '239.255.70.9', port: on }]);
-      out.push(Buffer.from('never'), monotonicNow() + 60_000);
+      pushOne(out, Buffer.from('never'), monotonicNow() + 60_000);
       const drained = out.drained();
       await Promise.all([out.close(), out.close(), drained]);
       expect(out.queued).toBe(0);
-      out.push(Buffer.from('never either'), 0);
+      pushOne(out, Buffer.from('never either'), 0);
       await out.drained();
       await pause(50);
       expect(heard).toEqual([]);
@@ -78,7 +78,7 @@ export function testBehaviour(engine: UdpEngine): void {
 
     it('tell when the socket cannot send at all', async () => {
       const out = await depart([{ address: '239.255.70.10', port: port() }]);
-      for (let index = 0; index < 20; index++) out.push(Buffer.alloc(70_000), 0);
+      for (let index = 0; index < 20; index++) pushOne(out, Buffer.alloc(70_000), 0);
       await expect(out.drained()).rejects.toMatchObject({ code: 'E113' });
       expect(await out.failure).toMatchObject({ code: 'E113', details: { destination: '239.255.70.10' } });
       expect(out.stats).toMatchObject({ sent: 0, failed: 20 });
@@ -89,7 +89,7 @@ export function testBehaviour(engine: UdpEngine): void {
       const { heard } = await listen('239.255.70.11', on);
       const out = await depart([{ address: '239.255.70.11', port: on }]);
       for (let index = 0; index < 40; index++)
-        out.push(index % 2 ? Buffer.alloc(70_000) : Buffer.from('fits'), 0);
+        pushOne(out, index % 2 ? Buffer.alloc(70_000) : Buffer.from('fits'), 0);
       await out.drained();
       await until(() => heard.length === 20);
       expect(out.stats).toMatchObject({ sent: 20, failed: 20 });
@@ -118,7 +118,7 @@ export function testBehaviour(engine: UdpEngine): void {
       expect(queue.local).toEqual({ address: '239.255.70.14', port: on });
       const out = await depart([{ address: '239.255.70.14', port: on }]);
       await Promise.all([queue.close(), queue.close()]);
-      out.push(Buffer.from('too late'), 0);
+      pushOne(out, Buffer.from('too late'), 0);
       await out.drained();
       await pause(50);
       expect(heard).toEqual([]);

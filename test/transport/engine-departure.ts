@@ -2,8 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { monotonicNow } from '../../transport/clock.ts';
+import { DepartureChunk } from '../../wire/departure-chunk.ts';
 import type { DepartureQueue, UdpEngine } from '../../transport/udp.ts';
-import { loopback, pause, port, until, type Listener } from './engine-fixture.ts';
+import { loopback, pause, port, until, type Listener, pushOne, pushRun } from './engine-fixture.ts';
 
 const PAYLOAD = 1328;
 
@@ -31,7 +32,7 @@ export function testDepartures(engine: UdpEngine): void {
         const out = await depart([queue.local]);
         const sent = lengths.map((length) => randomBytes(length));
         const start = monotonicNow() + 10;
-        sent.forEach((datagram, index) => out.push(Buffer.from(datagram), start + index / 10));
+        pushRun(out, sent, (index) => start + index / 10);
         await until(() => heard.length >= sent.length);
         expect(heard.map(({ data }) => data.length)).toEqual(lengths);
         expect(heard.every(({ data }, index) => sent[index]?.equals(data))).toBe(true);
@@ -45,7 +46,7 @@ export function testDepartures(engine: UdpEngine): void {
       const out = await depart([queue.local, { address: '127.0.0.1', port: port() }]);
       const start = monotonicNow();
       for (let index = 0; index < 100; index++)
-        out.push(Buffer.alloc(PAYLOAD, index), start + Math.floor(index / 5) * 8);
+        pushOne(out, Buffer.alloc(PAYLOAD, index), start + Math.floor(index / 5) * 8);
       await out.drained();
       await until(() => heard.length === 100);
       const { sent, sentBytes, failed } = out.stats;
@@ -68,7 +69,7 @@ export function testDepartures(engine: UdpEngine): void {
       }
       const start = monotonicNow() + 20;
       for (let index = 0; index < 60; index++) {
-        queues.forEach((queue, channel) => queue.push(Buffer.from([channel, index]), start + index));
+        queues.forEach((queue, channel) => pushOne(queue, Buffer.from([channel, index]), start + index));
       }
       await until(() => listeners.every(({ heard }) => heard.length >= 60));
       listeners.forEach(({ heard }, channel) => {
@@ -78,23 +79,41 @@ export function testDepartures(engine: UdpEngine): void {
       });
     });
 
-    it('leaves as it was pushed, though its memory is used again once it is released', async () => {
+    it('leaves as it was pushed, though its slots are used again once they are released', async () => {
       const { heard, queue } = await listen('127.0.0.1', port());
       const out = await depart([queue.local]);
-      const memory = Buffer.alloc(100);
+      const chunk = new DepartureChunk(2, 100);
+      chunk.lengths.fill(100);
       for (let index = 0; index < 20; index++) {
-        await until(() => out.released >= index);
-        out.push(memory.fill(index), monotonicNow());
+        const slot = index % 2;
+        await until(() => out.released >= index - 1);
+        chunk.bytes.fill(index, 100 * slot, 100 * slot + 100);
+        chunk.dueAt[slot] = monotonicNow();
+        out.push(chunk, slot, slot + 1);
       }
       await until(() => heard.length === 20);
-      expect(heard.map(({ data }) => data[99])).toEqual([...Array(20).keys()]);
+      expect(heard.map(({ data }) => [data[0], data[99]])).toEqual(
+        [...Array(20).keys()].map((each) => [each, each]),
+      );
+    });
+
+    it('leaves unchanged when nobody but the queue knows of its memory any more', async () => {
+      const { heard, queue } = await listen('127.0.0.1', port());
+      const out = await depart([queue.local]);
+      const start = monotonicNow() + 100;
+      for (let index = 0; index < 500; index++)
+        pushOne(out, Buffer.alloc(PAYLOAD, index), start + index / 10);
+      const others = Array.from({ length: 2000 }, () => new DepartureChunk(48, PAYLOAD)); // has the garbage collected
+      expect(others.every(({ bytes }) => bytes[0] === 0)).toBe(true);
+      await until(() => heard.length === 500);
+      expect(heard.every(({ data }, index) => data.equals(Buffer.alloc(PAYLOAD, index)))).toBe(true);
     });
 
     it('is never blasted after a stall of whoever pushes', async () => {
       const { heard, queue } = await listen('127.0.0.1', port());
       const out = await depart([queue.local], { quantumMs: 2 });
       const start = monotonicNow() - 300;
-      for (let index = 0; index < 300; index++) out.push(Buffer.from([index]), start + index);
+      for (let index = 0; index < 300; index++) pushOne(out, Buffer.from([index]), start + index);
       await until(() => heard.length === 300);
       const took = (heard.at(-1)?.at ?? 0) - (heard[0]?.at ?? 0);
       expect(took).toBeGreaterThan(50); // 2 ms worth, and two more, not before 0.8 ms have passed
@@ -109,7 +128,7 @@ export function testDepartures(engine: UdpEngine): void {
       const later = monotonicNow() + 250;
       let pushed = 0;
       while (out.room() === undefined)
-        for (let each = 0; each < 1000; each++, pushed++) out.push(BLANK, later);
+        for (let each = 0; each < 1000; each++, pushed++) pushOne(out, BLANK, later);
       expect(pushed).toBeGreaterThan(10_000);
       expect(out.queued).toBe(pushed);
       await out.room();
@@ -121,7 +140,7 @@ export function testDepartures(engine: UdpEngine): void {
       for (let round = 0; round < 30; round++) {
         const out = await depart([queue.local], { quantumMs: round % 2 });
         const start = monotonicNow();
-        for (let index = 0; index < 200; index++) out.push(BLANK, start + index / 20);
+        for (let index = 0; index < 200; index++) pushOne(out, BLANK, start + index / 20);
         const room = out.room();
         if (round % 3 > 0) await pause(round % 10);
         const drained = out.drained();

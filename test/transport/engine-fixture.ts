@@ -1,6 +1,7 @@
 /** Opens sockets of one engine for a test and closes them behind it. */
 import { afterEach } from 'vitest';
 import { monotonicNow } from '../../transport/clock.ts';
+import { DepartureChunk, singleDatagram } from '../../wire/departure-chunk.ts';
 import { chooseInterface } from '../../transport/interfaces.ts';
 import type {
   ArrivalOptions,
@@ -29,6 +30,26 @@ export async function until(done: () => boolean): Promise<void> {
 
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Queues a copy of one datagram. */
+export function pushOne(queue: DepartureQueue, datagram: Uint8Array, dueAt: number): void {
+  queue.push(singleDatagram(datagram, dueAt), 0, 1);
+}
+
+/** Queues copies of datagrams that lie behind each other. */
+export function pushRun(
+  queue: DepartureQueue,
+  datagrams: readonly Uint8Array[],
+  dueAt: (index: number) => number,
+): void {
+  const chunk = new DepartureChunk(datagrams.length, Math.max(...datagrams.map(({ length }) => length)));
+  datagrams.forEach((datagram, slot) => {
+    chunk.bytes.set(datagram, slot * chunk.slotBytes);
+    chunk.lengths[slot] = datagram.length;
+    chunk.dueAt[slot] = dueAt(slot);
+  });
+  queue.push(chunk, 0, datagrams.length);
 }
 
 /** What a socket heard. */

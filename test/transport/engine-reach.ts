@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { monotonicNow } from '../../transport/clock.ts';
 import { chooseInterface } from '../../transport/interfaces.ts';
 import type { ChosenInterface, UdpEngine } from '../../transport/udp.ts';
-import { loopback, pause, port, texts, until, type Listener } from './engine-fixture.ts';
+import { loopback, pause, port, texts, until, type Listener, pushOne } from './engine-fixture.ts';
 
 /** Tests where datagrams go to and where they come from. */
 export function testReach(engine: UdpEngine): void {
@@ -19,7 +19,7 @@ export function testReach(engine: UdpEngine): void {
       const out = await depart([{ address, port: on }]);
       const sent = Array.from({ length: 500 }, () => randomBytes(1316));
       const start = monotonicNow();
-      sent.forEach((datagram, index) => out.push(Buffer.from(datagram), start + index / 4));
+      sent.forEach((datagram, index) => pushOne(out, Buffer.from(datagram), start + index / 4));
       await out.drained();
       await until(() => first.heard.length >= 500 && second.heard.length >= 500);
       for (const { heard, queue } of [first, second]) {
@@ -35,7 +35,7 @@ export function testReach(engine: UdpEngine): void {
       const { heard } = await listen(address, on);
       const before = monotonicNow();
       const out = await depart([{ address, port: on }]);
-      for (let index = 0; index < 20; index++) out.push(Buffer.from([index]), before + index);
+      for (let index = 0; index < 20; index++) pushOne(out, Buffer.from([index]), before + index);
       await until(() => heard.length === 20);
       const times = heard.map(({ at }) => at);
       expect(times).toEqual([...times].sort((a, b) => a - b));
@@ -52,8 +52,8 @@ export function testReach(engine: UdpEngine): void {
       const toA = await depart([{ address: '239.255.70.3', port: on }]);
       const toB = await depart([{ address: '239.255.70.4', port: on }]);
       for (let index = 0; index < 50; index++) {
-        toA.push(Buffer.from('a'), monotonicNow());
-        toB.push(Buffer.from('b'), monotonicNow());
+        pushOne(toA, Buffer.from('a'), monotonicNow());
+        pushOne(toB, Buffer.from('b'), monotonicNow());
       }
       await until(() => a.heard.length >= 50 && b.heard.length >= 50);
       await pause(50);
@@ -66,7 +66,8 @@ export function testReach(engine: UdpEngine): void {
       const groups = Array.from({ length: 25 }, (_, index) => `239.255.71.${index + 1}`);
       const all: Listener[] = [];
       for (const group of groups) all.push(await listen(group, on));
-      for (const group of groups) (await depart([{ address: group, port: on }])).push(Buffer.from(group), 0);
+      for (const group of groups)
+        pushOne(await depart([{ address: group, port: on }]), Buffer.from(group), 0);
       await until(() => all.every(({ heard }) => heard.length > 0));
       expect(all.map(texts)).toEqual(groups.map((group) => [group]));
     });
@@ -80,7 +81,7 @@ export function testReach(engine: UdpEngine): void {
       const any = await listen(address, on);
       for (const own of ['127.0.0.1', '127.0.0.2', '127.0.0.3']) {
         const out = await depart([{ address, port: on }], { via: from(own) });
-        out.push(Buffer.from(own), 0);
+        pushOne(out, Buffer.from(own), 0);
         await out.drained();
       }
       await until(() => any.heard.length === 3);
@@ -92,7 +93,7 @@ export function testReach(engine: UdpEngine): void {
     it('takes an empty datagram for what it is', async () => {
       const on = port();
       const { heard } = await listen('239.255.70.6', on);
-      (await depart([{ address: '239.255.70.6', port: on }])).push(Buffer.alloc(0), 0);
+      pushOne(await depart([{ address: '239.255.70.6', port: on }]), Buffer.alloc(0), 0);
       await until(() => heard.length === 1);
       expect(heard[0]?.data.length).toBe(0);
     });
@@ -102,7 +103,7 @@ export function testReach(engine: UdpEngine): void {
     it('sends to several receivers', async () => {
       const all = [await listen('127.0.0.1', port()), await listen('127.0.0.1', port())];
       const out = await depart(all.map(({ queue }) => queue.local));
-      for (let index = 0; index < 30; index++) out.push(Buffer.from([index]), monotonicNow());
+      for (let index = 0; index < 30; index++) pushOne(out, Buffer.from([index]), monotonicNow());
       await until(() => all.every(({ heard }) => heard.length >= 30));
       expect(all.map(({ heard }) => heard.map(({ data }) => data[0]))).toEqual(
         all.map(() => [...Array(30).keys()]),
@@ -114,7 +115,7 @@ export function testReach(engine: UdpEngine): void {
       const there = await listen('127.0.0.1', port());
       const out = await depart([{ address: '127.0.0.1', port: port() }, there.queue.local]);
       const start = monotonicNow();
-      for (let index = 0; index < 60; index++) out.push(Buffer.from([index]), start + 2 * index);
+      for (let index = 0; index < 60; index++) pushOne(out, Buffer.from([index]), start + 2 * index);
       await out.drained();
       await until(() => there.heard.length >= 60);
       expect(there.heard.map(({ data }) => data[0])).toEqual([...Array(60).keys()]);
@@ -125,7 +126,7 @@ export function testReach(engine: UdpEngine): void {
       const on = port();
       const out = await depart([{ address: '127.0.0.1', port: on }]);
       const start = monotonicNow();
-      for (let index = 0; index < 100; index++) out.push(Buffer.from([index]), start + 3 * index);
+      for (let index = 0; index < 100; index++) pushOne(out, Buffer.from([index]), start + 3 * index);
       await pause(100);
       const { heard } = await listen('127.0.0.1', on);
       await out.drained();
@@ -136,13 +137,13 @@ export function testReach(engine: UdpEngine): void {
 
     it('listens on any address', async () => {
       const { heard, queue } = await listen('0.0.0.0', port());
-      (await depart([{ address: '127.0.0.1', port: queue.local.port }])).push(Buffer.from('x'), 0);
+      pushOne(await depart([{ address: '127.0.0.1', port: queue.local.port }]), Buffer.from('x'), 0);
       await until(() => heard.length === 1);
     });
 
     it('sends and hears IPv6', async () => {
       const { heard, queue } = await listen('::1', port());
-      (await depart([queue.local])).push(Buffer.from('six'), 0);
+      pushOne(await depart([queue.local]), Buffer.from('six'), 0);
       await until(() => heard.length === 1);
       expect(heard[0]?.source.address).toBe('::1');
       expect(queue.local.address).toBe('::1');
@@ -153,7 +154,7 @@ export function testReach(engine: UdpEngine): void {
       const on = port();
       const all = [await listen(address, on), await listen(address, on)];
       const out = await depart([{ address, port: on }], { broadcast: true });
-      out.push(Buffer.from('to all'), 0);
+      pushOne(out, Buffer.from('to all'), 0);
       await until(() => all.every(({ heard }) => heard.length > 0));
       expect(all.map(texts)).toEqual([['to all'], ['to all']]);
     });

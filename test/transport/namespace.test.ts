@@ -11,7 +11,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { monotonicNow } from '../../transport/clock.ts';
 import { chooseInterface } from '../../transport/interfaces.ts';
 import type { ArrivalOptions, ArrivalQueue, DepartureQueue, UdpEngine } from '../../transport/udp.ts';
-import { pause, until } from './engine-fixture.ts';
+import { pause, until, pushOne } from './engine-fixture.ts';
 import { ENGINES } from './engines.ts';
 
 const INSIDE = 'LANCAST_TEST_INSIDE_NAMESPACE';
@@ -213,7 +213,8 @@ function inside(): void {
         await plug();
         const lines = await listenThere(group);
         const queue = await depart(group);
-        for (let index = 0; index < 5; index++) queue.push(Buffer.from(`number-${index}`), monotonicNow());
+        for (let index = 0; index < 5; index++)
+          pushOne(queue, Buffer.from(`number-${index}`), monotonicNow());
         await until(() => lines.length > 5);
         expect(lines.slice(1).map((line) => line.split(' ')[0])).toEqual(
           [0, 1, 2, 3, 4].map((n) => `number-${n}`),
@@ -233,7 +234,7 @@ function inside(): void {
         there(FAR_SENDER, listening);
         let lines = await listenThere(group);
         const out = await depart(group);
-        const sending = setInterval(() => out.push(Buffer.from('x'), monotonicNow()), 20);
+        const sending = setInterval(() => pushOne(out, Buffer.from('x'), monotonicNow()), 20);
         try {
           await until(() => from.length > 3 && lines.length > 3);
           unplug();

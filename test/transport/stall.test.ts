@@ -8,7 +8,7 @@ import { chooseInterface } from '../../transport/interfaces.ts';
 import type { UdpEngine } from '../../transport/udp.ts';
 import { parseMediaAddress, type Framing } from '../../wire/address.ts';
 import { indexOf, payloadOf, rtpDatagram, sequenceDatagram } from '../helpers/packets.ts';
-import { port, until } from './engine-fixture.ts';
+import { port, until, pushOne } from './engine-fixture.ts';
 import { ENGINES, native } from './engines.ts';
 
 const LATENCY_MS = 300;
@@ -99,7 +99,7 @@ it('loses nothing of 20 Mbit/s in two busy seconds, and knows when each came (na
   const count = Math.ceil(2500 / INTERVAL_MS);
   for (let index = 0; index < count; index++) {
     const fields = { sequence: index % 65_536, timestamp: Math.round(index * INTERVAL_MS * 90), ssrc: 1 };
-    out.push(rtpDatagram(fields, payloadOf(index, 7)), start + index * INTERVAL_MS);
+    pushOne(out, rtpDatagram(fields, payloadOf(index, 7)), start + index * INTERVAL_MS);
   }
   await until(() => late.length > 100);
   block(2000); // its threads send and receive meanwhile

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Raised whenever a function changes: an addon that was built from other sources is refused (native-addon.ts). */
-#define INTERFACE_VERSION 3
+#define INTERFACE_VERSION 4
 
 static const struct {
   int fault;

@@ -72,8 +72,9 @@ function compile(sources, { addon, compiler, platform }) {
   }
   rmSync(draft, { force: true });
   if (run.error?.code === 'ENOENT') return `no C compiler was found (${compiler})`;
-  const complaint = `${run.stderr ?? ''}`.split('\n').find((line) => /error|fatal|cannot/i.test(line));
-  return `the C compiler (${compiler}) failed: ${complaint ?? run.error?.message ?? run.signal ?? `status ${run.status}`}`;
+  if (run.error) return `the C compiler (${compiler}) failed: ${run.error.message}`;
+  const complaint = run.stderr.split('\n').find((line) => /error|fatal|cannot/i.test(line));
+  return `the C compiler (${compiler}) failed: ${complaint ?? run.signal ?? `status ${run.status}`}`;
 }
 
 if (process.argv[1] && path.resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {

@@ -1,5 +1,6 @@
 /*
- * Blocks of datagrams: JavaScript writes at the tail, the thread reads from the head, and neither waits for the other.
+ * Runs of datagrams that wait, in blocks: JavaScript writes at the tail, the thread reads from the head, and neither waits for the
+ * other.
  *
  * Blocks that are free again are kept for the next, of whichever queue: what was just read is still in the cache.
  */
@@ -9,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Free blocks that are kept: 1 MiB, and half as many as are in use, since they come and go in runs. */
+/* Free blocks that are kept: 40 KB, and half as many as are in use, since they come and go in runs. */
 #define SPARE_BLOCKS 16
 /* How long before its time a datagram is with a kernel that keeps it, at least. */
 #define KERNEL_AHEAD_MS 2
@@ -17,7 +18,8 @@
 static pthread_mutex_t spare_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct block *spare;
 static unsigned spare_count;
-atomic_uint blocks_in_use;
+static atomic_uint blocks_in_use;
+_Atomic uint64_t all_queued;
 
 /* Under the lock. */
 static struct block *take_spare(void) {
@@ -37,7 +39,7 @@ static struct block *block_new(void) {
   if (!block) return NULL;
   atomic_init(&block->next, NULL);
   atomic_init(&block->count, 0);
-  block->used = block->written = 0;
+  block->written = 0;
   blocks_in_use++;
   return block;
 }
@@ -52,21 +54,44 @@ static void block_free(struct block *block) {
   pthread_mutex_unlock(&spare_lock);
 }
 
-const struct entry *entry_at(struct cursor *at) {
+/* The run that `at` is in, or at whose front it is; NULL at the end. */
+static const struct run *run_at(struct cursor *at) {
   for (;;) {
     /* In this order: once there is a next block, the count of this one is final. */
     struct block *next = at->block->next;
-    if (at->index < at->block->count) return entry_of(at->block, at->index);
-    if (!next) return NULL;
-    *at = (struct cursor){.block = next};
+    if (at->run < at->block->count) {
+      const struct run *run = &at->block->runs[at->run];
+      if (at->passed < run->end - run->first) return run;
+      at->run++;
+      at->passed = 0;
+    } else if (next) {
+      *at = (struct cursor){.block = next};
+    } else {
+      return NULL;
+    }
   }
 }
 
+bool entry_at(struct cursor *at, struct entry *entry) {
+  const struct run *run = run_at(at);
+  if (!run) return false;
+  const uint32_t slot = run->first + at->passed;
+  const uint8_t *lengths = run->chunk + run->slots * sizeof(double);
+  const uint8_t *slots = lengths + run->slots * sizeof(uint32_t);
+  *entry = (struct entry){
+      .due_at = ((const double *)(const void *)run->chunk)[slot],
+      .bytes = slots + (size_t)slot * run->slot_bytes,
+      .length = ((const uint32_t *)(const void *)lengths)[slot],
+  };
+  return true;
+}
+
 void move_on(struct cursor *at, uint64_t count) {
-  while (count > 0 && entry_at(at)) {
-    const uint32_t rest = at->block->count - at->index;
+  const struct run *run;
+  while (count > 0 && (run = run_at(at))) {
+    const uint32_t rest = run->end - run->first - at->passed;
     const uint32_t step = count < rest ? (uint32_t)count : rest;
-    at->index += step;
+    at->passed += step;
     count -= step;
   }
 }
@@ -82,7 +107,6 @@ struct departure_queue *queue_new(double quantum, clockid_t clock) {
   queue->clock = clock;
   queue->ahead = clock == NO_TRANSMIT_CLOCK ? 0 : quantum / 2 + KERNEL_AHEAD_MS;
   queue->head = queue->tail = queue->released.block = block;
-  queue->block_count = 1;
   return queue;
 }
 
@@ -90,28 +114,19 @@ void queue_free(struct departure_queue *queue) {
   free(queue);
 }
 
-bool queue_push(struct departure_queue *queue, const uint8_t *bytes, uint32_t length, double due_at) {
-  const uint32_t stored = length > MOST_DATAGRAM_BYTES ? 0 : length;
+bool queue_push(struct departure_queue *queue, struct run run) {
   struct block *block = queue->tail;
-  if (block->used + stored + (block->written + 1) * sizeof(struct entry) > BLOCK_BYTES) {
+  if (block->written == BLOCK_RUNS) {
     struct block *next = block_new();
     if (!next) return false;
-    queue_publish(queue);
-    queue->block_count++;
     block->next = next;
     queue->tail = block = next;
   }
-  struct entry *entry = (struct entry *)(void *)(block->area + BLOCK_BYTES) - 1 - block->written++;
-  *entry = (struct entry){.due_at = due_at, .offset = block->used, .length = length};
-  memcpy(block->area + block->used, bytes, stored);
-  block->used += stored;
-  queue->pushed++;
+  block->runs[block->written++] = run;
+  queue->pushed += run.end - run.first;
+  all_queued += run.end - run.first;
+  block->count = block->written;
   return true;
-}
-
-void queue_publish(struct departure_queue *queue) {
-  /* Once a run: a store that is in order with all others waits until what was copied has reached the cache. */
-  queue->tail->count = queue->tail->written;
 }
 
 static void close_outlets(struct departure_queue *queue) {
@@ -141,6 +156,7 @@ void queue_close(struct departure_queue *queue) {
     block_free(block);
   }
   queue->head = queue->tail = NULL;
+  all_queued -= queue->pushed - queue->departed;
   queue->departed = queue->pushed;
 }
 
@@ -161,7 +177,7 @@ void queue_reclaim(struct departure_queue *queue) {
     struct block *block = queue->head;
     queue->head = block->next;
     block_free(block);
-    queue->block_count--;
   }
+  all_queued -= done - queue->departed;
   queue->departed = done;
 }

@@ -14,7 +14,7 @@
 #define MOST_SEGMENTS 64
 /* Messages a system call. */
 #define MOST_MESSAGES 16
-/* Parts of a message: a run of datagrams may lie in so many blocks. */
+/* Parts of a message: a run of datagrams may lie in so many pieces of memory. */
 #define MOST_PARTS 3
 /* How soon a full send buffer is tried again, and how long until what was due is given up. */
 #define RETRY_MS 1
@@ -35,12 +35,11 @@ static struct batch batch;
 static bool one_by_one; /* the kernel knows no sendmmsg(2) */
 
 /* Appends the datagram to the parts of a message; false when there are too many parts. */
-static bool add_part(struct msghdr *message, const struct cursor *at, const struct entry *entry) {
-  uint8_t *bytes = at->block->area + entry->offset;
+static bool add_part(struct msghdr *message, const struct entry *entry) {
   struct iovec *last = message->msg_iovlen > 0 ? &message->msg_iov[message->msg_iovlen - 1] : NULL;
-  if (last && (uint8_t *)last->iov_base + last->iov_len == bytes) last->iov_len += entry->length;
+  if (last && (uint8_t *)last->iov_base + last->iov_len == entry->bytes) last->iov_len += entry->length;
   else if (message->msg_iovlen == MOST_PARTS) return false;
-  else message->msg_iov[message->msg_iovlen++] = (struct iovec){bytes, entry->length};
+  else message->msg_iov[message->msg_iovlen++] = (struct iovec){(uint8_t *)entry->bytes, entry->length};
   return true;
 }
 
@@ -62,16 +61,17 @@ static void cut_up(struct msghdr *message, uint8_t *control, uint16_t length) {
 /* Makes message `i` of what follows `at`: one datagram, or at most `most` that are equal in length, the last at most. */
 static void add_message(unsigned i, struct cursor *at, uint64_t most) {
   struct msghdr *message = &batch.messages[i].msg_hdr;
-  const struct entry *entry = entry_at(at);
-  const uint32_t length = entry->length;
+  struct entry entry;
+  if (!entry_at(at, &entry)) return;
+  const uint32_t length = entry.length;
   *message = (struct msghdr){.msg_iov = batch.parts[i]};
   batch.datagrams[i] = batch.bytes[i] = 0;
-  while (add_part(message, at, entry)) {
-    at->index++;
+  while (add_part(message, &entry)) {
+    at->passed++;
     batch.datagrams[i]++;
-    batch.bytes[i] += entry->length;
-    if (batch.datagrams[i] == most || entry->length < length || !(entry = entry_at(at))) break;
-    if (entry->length == 0 || entry->length > length || batch.bytes[i] + entry->length > MOST_DATAGRAM_BYTES) break;
+    batch.bytes[i] += entry.length;
+    if (batch.datagrams[i] == most || entry.length < length || !entry_at(at, &entry)) break;
+    if (entry.length == 0 || entry.length > length || batch.bytes[i] + entry.length > MOST_DATAGRAM_BYTES) break;
   }
   if (batch.datagrams[i] > 1) cut_up(message, batch.control[i], (uint16_t)length);
 }
@@ -82,11 +82,11 @@ static void fill(const struct departure_queue *queue, const struct outlet *outle
   uint64_t rest = queue->released_count - outlet->done;
   struct cursor at = outlet->cursor;
   for (batch.count = 0; batch.count < MOST_MESSAGES && rest > 0; batch.count++) {
-    const struct entry *first = entry_at(&at);
-    if (first->length > MOST_DATAGRAM_BYTES) return;
+    struct entry first;
+    if (!entry_at(&at, &first) || first.length > MOST_DATAGRAM_BYTES) return;
     add_message(batch.count, &at, alone ? 1 : rest < MOST_SEGMENTS ? rest : MOST_SEGMENTS);
     if (queue->clock != NO_TRANSMIT_CLOCK)
-      stamp_message(&batch.messages[batch.count].msg_hdr, batch.control[batch.count], queue->clock, first->due_at);
+      stamp_message(&batch.messages[batch.count].msg_hdr, batch.control[batch.count], queue->clock, first.due_at);
     rest -= batch.datagrams[batch.count];
   }
 }
@@ -109,8 +109,8 @@ static void pass(struct outlet *outlet, uint64_t datagrams) {
 static void account(struct departure_queue *queue, struct outlet *outlet, unsigned messages, double now) {
   outlet->blocked_since = 0;
   for (unsigned i = 0; i < messages; i++) {
-    const double late = now - entry_at(&outlet->cursor)->due_at;
-    if (late > queue->latest) queue->latest = late;
+    struct entry first;
+    if (entry_at(&outlet->cursor, &first) && now - first.due_at > queue->latest) queue->latest = now - first.due_at;
     queue->sent += batch.datagrams[i];
     queue->sent_bytes += batch.bytes[i];
     pass(outlet, batch.datagrams[i]);

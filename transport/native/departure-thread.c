@@ -32,16 +32,17 @@ static void sleep_until(double at, unsigned heard) {
 /* Sends what is due of one queue. Returns when it wants to be driven again. */
 static double drive(struct departure_queue *queue) {
   const double now = monotonic_ms();
-  const struct entry *entry = entry_at(&queue->released);
-  if (entry && schedule_opens(&queue->schedule, entry->due_at - queue->ahead, now)) {
-    while (entry && schedule_releases(&queue->schedule, entry->due_at - queue->ahead, now)) {
-      queue->released.index++;
+  struct entry entry;
+  bool more = entry_at(&queue->released, &entry);
+  if (more && schedule_opens(&queue->schedule, entry.due_at - queue->ahead, now)) {
+    while (more && schedule_releases(&queue->schedule, entry.due_at - queue->ahead, now)) {
+      queue->released.passed++;
       queue->released_count++;
-      entry = entry_at(&queue->released);
+      more = entry_at(&queue->released, &entry);
     }
   }
   const double again = send_released(queue, now);
-  return entry ? fmin(again, schedule_wake_at(&queue->schedule, entry->due_at - queue->ahead)) : again;
+  return more ? fmin(again, schedule_wake_at(&queue->schedule, entry.due_at - queue->ahead)) : again;
 }
 
 static void *run(void *unused) {

@@ -4,9 +4,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Memory that datagrams may take before whoever reads a source is held up: 32 MiB a queue, 256 MiB in all. */
-#define MOST_BLOCKS_OF_QUEUE 512
-#define MOST_BLOCKS 4096
+/* Datagrams that may wait before whoever reads a source is held up: of the usual length 32 MiB a queue, 256 MiB in all. */
+#define MOST_QUEUED_OF_QUEUE 25000
+#define MOST_QUEUED 200000
+
+/* What the columns of a chunk take for each slot: a double and a 32-bit word. */
+#define COLUMN_BYTES 12
 
 static void close_departure(struct departure_queue *queue);
 
@@ -75,27 +78,27 @@ static napi_value open_departures(napi_env env, napi_callback_info info) {
   return handle;
 }
 
-/* pushDepartures(handle, bytes: Uint8Array, lengths: Uint32Array, dueTimes: Float64Array, count: number) */
+/* pushDepartures(handle, chunk: ArrayBuffer, slots: number, first: number, end: number) */
 static napi_value push_departures(napi_env env, napi_callback_info info) {
   napi_value values[5];
-  void *bytes, *lengths, *due_times;
+  void *chunk;
+  size_t bytes;
   if (!arguments_of(env, info, 5, 5, values)) return NULL;
   struct departure_queue *queue = queue_of(env, values[0]);
-  napi_get_typedarray_info(env, values[1], NULL, NULL, &bytes, NULL, NULL);
-  napi_get_typedarray_info(env, values[2], NULL, NULL, &lengths, NULL, NULL);
-  napi_get_typedarray_info(env, values[3], NULL, NULL, &due_times, NULL, NULL);
   if (!queue || !queue->open) return NULL;
-  const int32_t count = int_of(env, values[4]);
-  const uint8_t *from = bytes;
-  bool room = true;
-  for (int32_t i = 0; i < count && room; i++) {
-    const uint32_t length = ((const uint32_t *)lengths)[i];
-    room = queue_push(queue, from, length, ((const double *)due_times)[i]);
-    if (length <= MOST_DATAGRAM_BYTES) from += length;
+  if (napi_get_arraybuffer_info(env, values[1], &chunk, &bytes) != napi_ok) return throw_usage(env, "no chunk of memory");
+  const int64_t slots = int_of(env, values[2]), first = int_of(env, values[3]), end = int_of(env, values[4]);
+  if (slots < 1 || first < 0 || first >= end || end > slots || bytes / COLUMN_BYTES < (uint64_t)slots)
+    return throw_usage(env, "no such datagrams");
+  const size_t slot_bytes = bytes / (uint64_t)slots - COLUMN_BYTES;
+  const struct run run = {chunk, (uint32_t)slots, (uint32_t)slot_bytes, (uint32_t)first, (uint32_t)end};
+  const uint32_t *lengths = (const uint32_t *)((const double *)chunk + slots);
+  for (int64_t slot = first; slot < end; slot++) {
+    if (lengths[slot] > slot_bytes) return throw_usage(env, "a datagram longer than its slot");
   }
-  queue_publish(queue);
-  if (count > 0) thread_tell(queue, *(const double *)due_times);
-  return room ? NULL : throw_errno(env, ENOMEM, "malloc");
+  if (!queue_push(queue, run)) return throw_errno(env, ENOMEM, "malloc");
+  thread_tell(queue, ((const double *)chunk)[first]);
+  return NULL;
 }
 
 /* departureCounters(handle, into: Float64Array) — see COUNTERS in native-departure.ts */
@@ -112,7 +115,7 @@ static napi_value departure_counters(napi_env env, napi_callback_info info) {
   into[2] = (double)queue->failed;
   into[3] = queue->latest;
   into[4] = (double)queue->departed;
-  into[5] = queue->block_count >= MOST_BLOCKS_OF_QUEUE || blocks_in_use >= MOST_BLOCKS;
+  into[5] = queue->pushed - queue->departed >= MOST_QUEUED_OF_QUEUE || all_queued >= MOST_QUEUED;
   return NULL;
 }
 

@@ -1,10 +1,10 @@
 /*
  * The sending half of the native engine: what its files share.
  *
- * JavaScript appends datagrams to a queue's blocks; one thread for all queues takes them out again:
+ * JavaScript appends datagrams to a queue; one thread for all queues sends them from where they lie:
  *
  *     departure.c           what JavaScript calls
- *     departure-queue.c     blocks of datagrams: one writer, one reader, no lock
+ *     departure-queue.c     what waits: one writer, one reader, no lock
  *     departure-schedule.c  which datagrams leave now (pure)
  *     departure-send.c      system calls: runs of equal datagrams, several messages at once
  *     departure-thread.c    sleeps until the next quantum and drives all queues
@@ -20,37 +20,39 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* No datagram of IPv4 is longer. What is longer still is refused here, as the kernel would, and not stored. */
+/* No datagram of IPv4 is longer. What is longer still is refused here, as the kernel would. */
 #define MOST_DATAGRAM_BYTES 65507
-#define BLOCK_BYTES 65536
+#define BLOCK_RUNS 64
 
-/* A datagram in a block. */
-struct entry {
-  double due_at;
-  uint32_t offset;
-  uint32_t length; /* more than MOST_DATAGRAM_BYTES: without its bytes */
+/* Datagrams in neighbouring slots of a chunk. They are JavaScript's, which keeps them as they are until they have departed. */
+struct run {
+  const uint8_t *chunk; /* columns of due times and of lengths, then the slots: see wire/departure-chunk.ts */
+  uint32_t slots, slot_bytes; /* of the chunk */
+  uint32_t first, end;
 };
 
-/* Datagrams lie behind each other from the front of `area`, entries from its end. */
 struct block {
   _Atomic(struct block *) next; /* set once nothing more comes into this one */
-  atomic_uint count;            /* entries that may be read */
-  uint32_t used, written;       /* bytes and entries; the writer's own */
-  _Alignas(16) uint8_t area[BLOCK_BYTES];
+  atomic_uint count;            /* runs that may be read */
+  uint32_t written;             /* the writer's own */
+  struct run runs[BLOCK_RUNS];
 };
 
 /* A place between two datagrams. */
 struct cursor {
   struct block *block;
-  uint32_t index;
+  uint32_t run, passed; /* runs of the block; datagrams of the run */
 };
 
-static inline const struct entry *entry_of(const struct block *block, uint32_t index) {
-  return (const struct entry *)(const void *)(block->area + BLOCK_BYTES) - 1 - index;
-}
+/* A datagram that waits. */
+struct entry {
+  double due_at;
+  const uint8_t *bytes;
+  uint32_t length;
+};
 
-/* The entry behind `at`, which moves on to the next block where need be; NULL at the end. */
-const struct entry *entry_at(struct cursor *at);
+/* The datagram behind `at`, which moves on to the next run where need be. Returns false at the end. */
+bool entry_at(struct cursor *at, struct entry *entry);
 
 /* Moves `at` over `count` datagrams that are there. */
 void move_on(struct cursor *at, uint64_t count);
@@ -104,7 +106,6 @@ struct departure_queue {
   uint32_t outlet_count;
 
   /* Read by JavaScript at any time. */
-  atomic_uint block_count;
   _Atomic uint64_t sent, sent_bytes, failed, departed;
   _Atomic double latest;
   atomic_int refusal; /* errno of the last send that failed */
@@ -113,20 +114,19 @@ struct departure_queue {
 /* Held by the thread while it sends, and by JavaScript while it opens, closes or exchanges sockets. */
 extern pthread_mutex_t departure_lock;
 
-/* Blocks of all queues that hold datagrams. */
-extern atomic_uint blocks_in_use;
+/* Datagrams that wait in all queues. */
+extern _Atomic uint64_t all_queued;
 
 /* A queue without outlets; NULL without memory. `clock`: see struct departure_queue. */
 struct departure_queue *queue_new(double quantum, clockid_t clock);
 void queue_free(struct departure_queue *queue);
-/* Appends a datagram, which the thread sees once it is published; false without memory. JavaScript's side. */
-bool queue_push(struct departure_queue *queue, const uint8_t *bytes, uint32_t length, double due_at);
-void queue_publish(struct departure_queue *queue);
+/* Appends datagrams; false without memory. JavaScript's side. */
+bool queue_push(struct departure_queue *queue, struct run run);
 /* Takes over `count` sockets, which begin where the queue is; those there were are closed. False without memory. */
 bool queue_use(struct departure_queue *queue, const int *sockets, uint32_t count);
 /* Drops the datagrams and closes the sockets. */
 void queue_close(struct departure_queue *queue);
-/* Frees blocks that all outlets have behind them. */
+/* Lets go of what all outlets have behind them. */
 void queue_reclaim(struct departure_queue *queue);
 
 /* Sends what the schedule has given out. Returns when to come back for what the kernel had no room for, else INFINITY. */
