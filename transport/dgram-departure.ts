@@ -7,17 +7,11 @@ import { monotonicNow } from './clock.ts';
 import { DepartureSchedule } from './departure-schedule.ts';
 import type { DepartureChunk } from '../wire/departure-chunk.ts';
 import { addDeparting, removeDeparting, wakeDeparting, type Departing } from './departure-timer.ts';
-import { errnoOf, sendFailure } from './dgram-errors.ts';
-import {
-  boundSocket,
-  checkDestination,
-  checkTtl,
-  closeSocket,
-  connectSocket,
-  prepareToSend,
-} from './dgram-socket.ts';
+import { boundSocket, closeSocket, connectSocket, prepareToSend } from './dgram-socket.ts';
 import { isBroadcast, withZone } from './interfaces.ts';
 import { Refusals } from './refusals.ts';
+import { checkDestination, checkTtl } from './sending-checks.ts';
+import { errnoOf, sendFailure } from './socket-errors.ts';
 import type { ChosenInterface, DepartureOptions, DepartureQueue, DepartureStats } from './udp.ts';
 
 /** What a timer of JavaScript can keep. */

@@ -2,10 +2,10 @@
 import type { RemoteInfo, Socket } from 'node:dgram';
 import type { Endpoint } from '../wire/address.ts';
 import { monotonicNow } from './clock.ts';
-import { errnoOf, sendFailure } from './dgram-errors.ts';
-import { portTaken } from './dgram-listen.ts';
-import { boundSocket, checkTtl, closeSocket, localEndpoint, prepareToSend } from './dgram-socket.ts';
+import { boundSocket, closeSocket, localEndpoint, prepareToSend } from './dgram-socket.ts';
 import { withZone } from './interfaces.ts';
+import { checkTtl } from './sending-checks.ts';
+import { errnoOf, portTaken, sendFailure } from './socket-errors.ts';
 import type { ArrivalSink, ChosenInterface, Exchange, ExchangeOptions } from './udp.ts';
 
 /** Opens a feedback socket. Throws as `UdpEngine.openExchange`. */

@@ -2,15 +2,10 @@
 import type { Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { scopeOf, type Endpoint } from '../wire/address.ts';
-import { LancastError } from '../wire/errors.ts';
-import { errnoOf, joinFailure, notMulticast } from './dgram-errors.ts';
 import { boundSocket, closeSocket } from './dgram-socket.ts';
 import { isBroadcast, withZone } from './interfaces.ts';
-import { portOwner } from './proc-net.ts';
-import type { ArrivalOptions, ChosenInterface } from './udp.ts';
-
-/** What is asked for of the kernel when nobody says otherwise. */
-export const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
+import { errnoOf, joinFailure, notMulticast, portTaken } from './socket-errors.ts';
+import { RECEIVE_BUFFER_BYTES, type ArrivalOptions, type ChosenInterface } from './udp.ts';
 
 /** A socket that hears `options.address` on the card `via`. Throws E102, E103, E104, E107, E111. */
 export async function openListeningSocket(options: ArrivalOptions, via: ChosenInterface): Promise<Socket> {
@@ -42,13 +37,6 @@ async function bindTo({ address, port }: Endpoint, via: ChosenInterface): Promis
     if (errnoOf(error) === 'EADDRNOTAVAIL') throw notMulticast(address, error);
     throw error;
   }
-}
-
-/** E111, with the program that holds the port where the system tells. */
-export function portTaken(port: number, cause: unknown): LancastError {
-  const owner = portOwner(port);
-  const details = owner ? { port, owner: owner.name, pid: owner.pid } : { port };
-  return new LancastError('E111', `UDP port ${port} is in use`, details, { cause });
 }
 
 function join(socket: Socket, options: ArrivalOptions, via: ChosenInterface): void {

@@ -1,8 +1,7 @@
 /** What all sockets on `node:dgram` have in common: promises for bind and connect, the options of sending. */
 import { createSocket, type Socket, type SocketOptions } from 'node:dgram';
-import { isReservedGroup, type Endpoint } from '../wire/address.ts';
-import { LancastError } from '../wire/errors.ts';
-import { isBroadcast, withZone } from './interfaces.ts';
+import type { Endpoint } from '../wire/address.ts';
+import { withZone } from './interfaces.ts';
 import type { ChosenInterface } from './udp.ts';
 
 /** A new socket, bound. An empty address stands for any. Rejects with the system's error. */
@@ -59,20 +58,4 @@ export function prepareToSend(socket: Socket, { via, ttl, broadcast }: SendingOp
   socket.setMulticastTTL(ttl);
   socket.setTTL(ttl);
   if (broadcast) socket.setBroadcast(true);
-}
-
-/** Refuses hops that can only be a mistake: E106. */
-export function checkTtl(ttl: number): void {
-  if (ttl < 1)
-    throw new LancastError('E106', `TTL ${ttl} would keep the stream inside this machine`, { ttl });
-}
-
-/** Refuses destinations that can only be a mistake: E105, E115. */
-export function checkDestination({ address }: Endpoint, broadcast: boolean): void {
-  if (isReservedGroup(address)) {
-    throw new LancastError('E105', `${address} is a reserved group`, { group: address });
-  }
-  if (!broadcast && isBroadcast(address)) {
-    throw new LancastError('E115', `broadcast is not allowed to ${address}`, { destination: address });
-  }
 }

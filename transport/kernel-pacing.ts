@@ -1,6 +1,6 @@
 /** Whether the kernel can keep the times of datagrams: the card's queue has to be of a kind that does, and we have to be allowed. */
-import { errnoOf } from './dgram-errors.ts';
 import type { NativeAddon } from './native-addon.ts';
+import { errnoOf } from './socket-errors.ts';
 import type { ChosenInterface } from './udp.ts';
 
 /** What was found. */

@@ -8,11 +8,11 @@ import type { LancastError } from '../wire/errors.ts';
 import { monotonicNow } from './clock.ts';
 import type { DepartureChunk } from '../wire/departure-chunk.ts';
 import { addDeparting, removeDeparting, wakeDeparting, type Departing } from './departure-timer.ts';
-import { checkDestination, checkTtl } from './dgram-socket.ts';
 import { findKernelPacing, type KernelPacing } from './kernel-pacing.ts';
 import type { NativeAddon } from './native-addon.ts';
 import { openSending } from './native-socket.ts';
 import { Refusals } from './refusals.ts';
+import { checkDestination, checkTtl } from './sending-checks.ts';
 import type { ChosenInterface, DepartureOptions, DepartureQueue, DepartureStats } from './udp.ts';
 
 /** A queue of the thread. */

@@ -1,10 +1,10 @@
 /** The small two-way socket of reports and requests: sends at once, receives by the native engine's thread. */
 import type { Endpoint } from '../wire/address.ts';
-import { checkTtl } from './dgram-socket.ts';
 import { withZone } from './interfaces.ts';
 import type { NativeAddon } from './native-addon.ts';
 import { Handover, type Taker } from './native-handover.ts';
 import { openExchanging } from './native-socket.ts';
+import { checkTtl } from './sending-checks.ts';
 import type { ArrivalSink, ChosenInterface, Exchange, ExchangeOptions } from './udp.ts';
 
 /** Opens a feedback socket. Throws as `UdpEngine.openExchange`. */

@@ -1,11 +1,16 @@
 /** Opens the native engine's sockets, with the errors that people can mend. */
 import { isIPv6 } from 'node:net';
 import { scopeOf, type Endpoint } from '../wire/address.ts';
-import { errnoOf, joinFailure, notMulticast, sendFailure } from './dgram-errors.ts';
-import { portTaken, RECEIVE_BUFFER_BYTES } from './dgram-listen.ts';
 import { isBroadcast, withZone } from './interfaces.ts';
 import type { SocketAddon, SocketOptions } from './native-addon.ts';
-import type { ArrivalOptions, ChosenInterface, DepartureOptions, ExchangeOptions } from './udp.ts';
+import { errnoOf, joinFailure, notMulticast, portTaken, sendFailure } from './socket-errors.ts';
+import {
+  RECEIVE_BUFFER_BYTES,
+  type ArrivalOptions,
+  type ChosenInterface,
+  type DepartureOptions,
+  type ExchangeOptions,
+} from './udp.ts';
 
 /** A socket connected to one destination. Throws E102, E103, E115. */
 export function openSending(

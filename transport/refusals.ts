@@ -1,7 +1,7 @@
 /** What the departure queues of all engines make of sends that the kernel has refused. */
 import { LancastError } from '../wire/errors.ts';
-import { sendFailure } from './dgram-errors.ts';
 import { presentCard } from './interfaces.ts';
+import { sendFailure } from './socket-errors.ts';
 import type { ChosenInterface, DepartureOptions, DepartureStats } from './udp.ts';
 
 /** So many sends refused and none ever done mean that this socket cannot send at all. */

@@ -86,6 +86,9 @@ export interface DepartureQueue extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** The receive buffer that is asked for when nobody says otherwise: 4 MiB. */
+export const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
+
 /** Options of a receiving socket. */
 export interface ArrivalOptions {
   /** The group to join or the local address to listen on; the port. `0.0.0.0` and `::` listen on every card. */
@@ -94,7 +97,7 @@ export interface ArrivalOptions {
   via: ChosenInterface;
   /** Source-specific multicast: accept only these senders. Empty or absent: any. */
   sources?: readonly string[];
-  /** Kernel buffer to ask for, bytes. Default 4 MiB; what was granted stands in the stats. */
+  /** Kernel buffer to ask for, bytes. Default `RECEIVE_BUFFER_BYTES`; what was granted stands in the stats. */
   receiveBufferBytes?: number;
   /**
    * What comes may lie for so long before it is handed over, milliseconds: each hand-over costs a wake-up. Arrival times stay

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { errnoOf, joinFailure, sendFailure } from '../../transport/dgram-errors.ts';
+import { errnoOf, joinFailure, sendFailure } from '../../transport/socket-errors.ts';
 import type { ChosenInterface } from '../../transport/udp.ts';
 
 const via: ChosenInterface = { name: 'eth0', address: '192.168.1.20', family: 4, reason: '' };

@@ -1,6 +1,7 @@
-/** From the errno of a socket call to what a person has to fix. */
+/** From the errno of a socket call of either engine to what a person has to fix. */
 import { LancastError, type ErrorDetails } from '../wire/errors.ts';
 import { isBroadcast, listInterfaces, noRoute, wrongInterface } from './interfaces.ts';
+import { portOwner } from './proc-net.ts';
 import type { ChosenInterface } from './udp.ts';
 
 /** The errno name of a system error, such as `ENOBUFS`; empty for anything else. */
@@ -65,4 +66,11 @@ export function notMulticast(address: string, cause?: unknown): LancastError {
     { address },
     { cause },
   );
+}
+
+/** E111, with the program that holds the port where the system tells. */
+export function portTaken(port: number, cause: unknown): LancastError {
+  const owner = portOwner(port);
+  const details = owner ? { port, owner: owner.name, pid: owner.pid } : { port };
+  return new LancastError('E111', `UDP port ${port} is in use`, details, { cause });
 }
