@@ -5,7 +5,7 @@ import type { ReceiverSession, StreamEnd } from '../../receiver/index.ts';
 import type { Sink } from '../../receiver/sink.ts';
 import { monotonicNow } from '../../transport/clock.ts';
 import { address } from '../../cli/values.ts';
-import { snapshotOf } from './snapshot.ts';
+import { snapshotOf } from '../helpers/snapshots.ts';
 
 /** A session that hears a datagram every 10 ms between two moments, and may be told the end. */
 class Script implements ReceiverSession {

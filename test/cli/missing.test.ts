@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { whatIsMissing, type RecordedStream } from '../../cli/missing.ts';
-import { snapshotOf } from './snapshot.ts';
+import { snapshotOf } from '../helpers/snapshots.ts';
 
 const whole = { droppedBytes: 0, gaps: 0 };
 const cases: [name: string, stream: Partial<RecordedStream>, sentences: RegExp[]][] = [

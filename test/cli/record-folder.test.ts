@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { missingByFile } from '../../cli/record-folder.ts';
 import type { Recorded } from '../../cli/recording.ts';
 import type { StreamSnapshot } from '../../wire/metrics.ts';
-import { snapshotOf } from './snapshot.ts';
+import { snapshotOf } from '../helpers/snapshots.ts';
 
 function recorded(
   file: string,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { problemsOf, reportOf } from '../../cli/probe.ts';
 import { healthOf, rowOf } from '../../cli/stats.ts';
 import type { StreamSnapshot } from '../../wire/metrics.ts';
-import { snapshotOf } from './snapshot.ts';
+import { AAC, H264, snapshotOf } from '../helpers/snapshots.ts';
 
 const problems: [name: string, changes: Partial<StreamSnapshot>, words: string[]][] = [
   ['a healthy stream', {}, []],
@@ -37,7 +37,10 @@ describe('probe', () => {
     });
   }
   it('reports on codecs, loss, jitter and bitrate', () => {
-    const text = reportOf(snapshotOf({ lost: 4, recovered: 4 }), []);
+    const streams = [H264, { ...AAC, language: 'eng' }];
+    const programmes = [{ number: 1, name: 'Lobby', pcrPid: 256, streams }];
+    const known = { programmes, bitsPerSecond: 8_104_448, jitterMs: 1.2 };
+    const text = reportOf(snapshotOf({ ...known, lost: 4, recovered: 4 }), []);
     expect(text).toMatch(/programme {3}1 "Lobby": H\.264 \(PID 256\), AAC eng \(PID 257\)/);
     expect(text).toMatch(/bitrate {5}8\.1 Mb\/s/);
     expect(text).toMatch(/jitter {6}1\.2 ms/);
@@ -52,7 +55,7 @@ describe('probe', () => {
     );
   });
   it('does not make up what is not known', () => {
-    const { jitterMs: _, source: __, framing: ___, ...unknown } = snapshotOf({ programmes: [] });
+    const { source: _, framing: __, ...unknown } = snapshotOf({ programmes: [] });
     const text = reportOf(unknown, ['datagrams lost: 3']);
     expect(text).toMatch(/jitter {6}–/);
     expect(text).toMatch(/✗ datagrams lost: 3/);
