@@ -4,6 +4,9 @@ import { writeRtcp, type RtcpPacket } from '../../wire/rtcp.ts';
 import { RTP_HEADER_BYTES, RTP_MP2T, writeRtpHeader, type RtpHeader } from '../../wire/rtp.ts';
 import { SEQUENCE_HEADER_BYTES, writeSequenceHeader } from '../../wire/sequence-header.ts';
 
+/** First sequence numbers from which any code that counts has to do the same: around both ends and the middle of 16 bits. */
+export const SEQUENCE_STARTS: readonly number[] = [0, 1, 32_767, 32_768, 65_534, 65_535];
+
 /** A payload that can be told from every other: seven (or `packets`) TS null packets numbered `index`. */
 export function payloadOf(index: number, packets = 7): Buffer {
   const payload = Buffer.alloc(188 * packets, 0xff);

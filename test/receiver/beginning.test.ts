@@ -5,7 +5,7 @@ import { Beginning } from '../../receiver/beginning.ts';
 import type { LancReport } from '../../wire/lanc.ts';
 import { parseRtcp } from '../../wire/rtcp.ts';
 import type { InTransit } from '../helpers/network.ts';
-import { payloadOf, rtpDatagram, sequenceDatagram } from '../helpers/packets.ts';
+import { payloadOf, rtpDatagram, SEQUENCE_STARTS, sequenceDatagram } from '../helpers/packets.ts';
 import { brief, newReception, receive, SENDER, type Sent } from '../helpers/receive.ts';
 import {
   atOf,
@@ -22,7 +22,6 @@ import {
 } from '../helpers/runs.ts';
 
 const LATENCY_MS = 200;
-const WRAPS = [0, 1, 32_767, 32_768, 65_534, 65_535];
 
 /** A run whose datagrams arrive in another order, each in the place in time of the one that is named for it. */
 function shuffled(run: Arrivals, order: readonly number[]): Arrivals {
@@ -55,7 +54,7 @@ describe('a beginning', () => {
     expect(beginning.readyAt).toBe(10 + LATENCY_MS);
   });
 
-  for (const start of WRAPS) {
+  for (const start of SEQUENCE_STARTS) {
     it(`is ready once the sender's very first is there, when that is ${start}`, () => {
       const at = (index: number) => (start + index) % 65_536;
       for (const [next, seen] of [
@@ -222,7 +221,7 @@ describe('any disorder within the latency at the beginning', () => {
   /** Each datagram with what it takes on its way, less than the latency. */
   const streams = fc.record({
     framing: fc.constantFrom('rtp' as const, 'seq' as const),
-    first: fc.oneof(fc.constantFrom(...WRAPS), fc.integer({ min: 0, max: 65_535 })),
+    first: fc.oneof(fc.constantFrom(...SEQUENCE_STARTS), fc.integer({ min: 0, max: 65_535 })),
     spacingMs: fc.constantFrom(0.1, 1.2, 10),
     fates: fc.array(
       fc.record({ delayMs: fc.double({ min: 0, max: LATENCY_MS - 1, noNaN: true }), lost: fc.boolean() }),

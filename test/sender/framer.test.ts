@@ -5,6 +5,7 @@ import { parseRtp } from '../../wire/rtp.ts';
 import { parseSequence } from '../../wire/sequence-header.ts';
 import type { MediaRun } from '../../sender/media-chunk.ts';
 import { type Datagram, datagramsOf, runOf } from '../helpers/media-runs.ts';
+import { SEQUENCE_STARTS } from '../helpers/packets.ts';
 
 const PAYLOAD = Buffer.alloc(1316, 0x47);
 const BEGIN: FramerOptions = { framing: 'rtp', sequence: 0, timestamp: 0, ssrc: 0x1234_5678 };
@@ -35,7 +36,7 @@ describe('Framer', () => {
     expect(second).toMatchObject({ ...packet, sequence: 1, timestamp: 90, marker: true });
   });
 
-  for (const sequence of [0, 1, 32767, 32768, 65534, 65535]) {
+  for (const sequence of SEQUENCE_STARTS) {
     it(`counts on from sequence number ${sequence}`, () => {
       const packets = framed({ ...BEGIN, sequence }, [media(0), media(1), media(2)]).map(parseRtp);
       const expected = [0, 1, 2].map((step) => ({ sequence: (sequence + step) % 65536 }));

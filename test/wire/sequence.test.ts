@@ -1,11 +1,12 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Unwrapper, wrapDistance } from '../../wire/sequence.ts';
+import { SEQUENCE_STARTS } from '../helpers/packets.ts';
 
 fc.configureGlobal({ seed: 3550 });
 
 const STARTS = {
-  16: [0, 1, 32_767, 32_768, 65_534, 65_535],
+  16: SEQUENCE_STARTS,
   32: [0, 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 2, 2 ** 32 - 1],
 } as const;
 
