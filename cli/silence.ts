@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { listInterfaces, type NetworkCard } from '../transport/interfaces.ts';
 import type { ChosenInterface } from '../transport/udp.ts';
-import { formatMediaAddress, type MediaAddress } from '../wire/address.ts';
+import { formatMediaAddress, isSourceSpecific, type MediaAddress } from '../wire/address.ts';
 import { LancastError } from '../wire/errors.ts';
 import type { StreamSnapshot } from '../wire/metrics.ts';
 import { plural } from './format.ts';
@@ -16,6 +16,8 @@ export interface SilenceFacts {
   scope: MediaAddress['scope'];
   /** The address as people type it. */
   address: string;
+  /** The group or host alone. */
+  host: string;
   via: Pick<ChosenInterface, 'name' | 'address' | 'reason'>;
   /** Source-specific: only these are accepted. */
   sources: readonly string[];
@@ -61,6 +63,12 @@ export function explainSilence(facts: SilenceFacts): { why: string; fix: string 
       fix: 'check the address of the sender, or leave --from out',
     };
   }
+  if (isSourceSpecific(facts.host)) {
+    return {
+      why: `joined on ${on}, but this group is source-specific: networks carry it only to those who name its sender`,
+      fix: "name the sender's address with --from",
+    };
+  }
   return silentGroup(facts, on);
 }
 
@@ -104,6 +112,7 @@ export class SilenceWatch {
     const reason = explainSilence({
       scope: this.#address.scope,
       address,
+      host: this.#address.address,
       via: this.#via,
       sources: this.#sources,
       refused: Object.values(snapshot.refused).reduce((sum, count) => sum + count, 0),

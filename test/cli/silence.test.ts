@@ -5,6 +5,7 @@ import { address } from '../../cli/values.ts';
 const facts: SilenceFacts = {
   scope: 'multicast',
   address: 'rtp://239.1.1.1:5004',
+  host: '239.1.1.1',
   via: { name: 'eth0', address: '10.0.0.2', reason: 'the route to 239.1.1.1' },
   sources: [],
   refused: 0,
@@ -21,6 +22,14 @@ const cases: [name: string, facts: Partial<SilenceFacts>, why: RegExp, fix: RegE
   ['a unicast address', { scope: 'unicast' }, /nobody sends to rtp/, /this very address/],
   ['loopback', { via: loopback }, /only senders of this PC/, /sender here with --iface lo/],
   ['a source that is not asked for', { sources: ['10.0.0.9'] }, /for senders 10\.0\.0\.9 only/, /--from/],
+  ['an IPv6 group that needs its source', { host: 'ff35::1' }, /is source-specific/, /--from/],
+  ['a group that needs its source', { host: '232.1.1.1' }, /is source-specific/, /--from/],
+  [
+    'a source of such a group',
+    { host: 'ff35::1', sources: ['10.0.0.9'] },
+    /for senders 10\.0\.0\.9 only/,
+    /check the address/,
+  ],
   ['a group that alone is silent', { otherMulticast: 7 }, /other multicast arrives \(7 datagrams\)/, /--ttl/],
   ['a silent card', {}, /the route to 239\.1\.1\.1, where no multicast/, /IGMP snooping/],
   ['two other cards', { otherCards: ['a', 'b'] }, /no multicast/, /--iface a or --iface b/],
