@@ -9,7 +9,6 @@ import { grain, HORIZON, LAMP, paintScene, SCENE_HEIGHT, SCENE_WIDTH } from './t
 export { SCENE_HEIGHT as PICTURE_HEIGHT, SCENE_WIDTH as PICTURE_WIDTH } from './test-scene.ts';
 export const PICTURE_FRAMES_PER_SECOND = 25;
 
-const LUMA_BYTES = SCENE_WIDTH * SCENE_HEIGHT;
 /** Frames that the light beside the clock stays lit, the frame of the beep being the first. */
 const FLASH_FRAMES = 3;
 const BEAM_REACH = 620;
@@ -128,6 +127,3 @@ function span(luma: Uint8Array, [left, y, length]: readonly [number, number, num
   const end = Math.min(SCENE_WIDTH, left + length);
   if (start < end) luma.fill(shade, y * SCENE_WIDTH + start, y * SCENE_WIDTH + end);
 }
-
-/** Bytes of one frame. */
-export const PICTURE_BYTES = (LUMA_BYTES * 3) / 2;

@@ -68,12 +68,6 @@ export function ntpFromWall(wallMs: number): NtpTime {
   return { seconds: (whole + NTP_TO_UNIX_SECONDS) % 2 ** 32, fraction };
 }
 
-/** Milliseconds since 1970, taken to be between 1968 and 2104 (RFC 4330 §3). */
-export function wallFromNtp({ seconds, fraction }: NtpTime): number {
-  const era = seconds < 2 ** 31 ? 2 ** 32 : 0;
-  return (seconds + era - NTP_TO_UNIX_SECONDS + fraction / 2 ** 32) * 1000;
-}
-
 /** The middle 32 bits: 1/65536 seconds modulo 18 hours, as in LSR (RFC 3550 §6.4.1). */
 export function compactNtp({ seconds, fraction }: NtpTime): number {
   return (((seconds & 0xffff) << 16) | (fraction >>> 16)) >>> 0;

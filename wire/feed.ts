@@ -56,7 +56,7 @@ const DAMAGED = 2;
 const DISCONTINUITY = 4;
 const CONFIG = 8;
 
-/** Writes the header into the first 24 bytes of `into`; for whoever gathers the body behind it himself. */
+/** Writes the header into the first 24 bytes of `into`; the frame follows behind it. */
 export function writeFeedHeader(header: FeedHeader, into: Uint8Array): void {
   const view = new DataView(into.buffer, into.byteOffset, FEED_HEADER_BYTES);
   const flags =
@@ -70,14 +70,6 @@ export function writeFeedHeader(header: FeedHeader, into: Uint8Array): void {
   view.setUint32(4, header.channel, true);
   writeInt64(view, 8, header.ptsUs);
   writeInt64(view, 16, header.arrivalUs);
-}
-
-/** A new message of header and body; the body is copied. */
-export function writeFeedFrame(frame: FeedFrame): Uint8Array {
-  const message = new Uint8Array(FEED_HEADER_BYTES + frame.body.length);
-  writeFeedHeader(frame, message);
-  message.set(frame.body, FEED_HEADER_BYTES);
-  return message;
 }
 
 /** Parses a binary message. Flags that are not known yet are ignored. */

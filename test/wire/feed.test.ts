@@ -5,7 +5,6 @@ import {
   parseClientMessage,
   parseFeedFrame,
   parseServerMessage,
-  writeFeedFrame,
   writeFeedHeader,
   writeFeedMessage,
   type ClientMessage,
@@ -59,6 +58,14 @@ function bytes(text: string): Uint8Array {
   return new Uint8Array(hex(text));
 }
 
+/** A whole message, as the server gathers it. */
+function written(frame: FeedFrame): Uint8Array {
+  const message = new Uint8Array(FEED_HEADER_BYTES + frame.body.length);
+  writeFeedHeader(frame, message);
+  message.set(frame.body, FEED_HEADER_BYTES);
+  return message;
+}
+
 describe('feed frames', () => {
   const frames: [name: string, message: string, frame: FeedFrame][] = [
     ['an access unit', `01 01 0000 ${REST}`, { ...FRAME, kind: 'au' }],
@@ -92,7 +99,7 @@ describe('feed frames', () => {
   ];
   for (const [name, message, frame] of frames) {
     it(`are read: ${name}`, () => expect(parseFeedFrame(bytes(message))).toEqual(frame));
-    it(`are written: ${name}`, () => expect(writeFeedFrame(frame)).toEqual(bytes(message)));
+    it(`are written: ${name}`, () => expect(written(frame)).toEqual(bytes(message)));
   }
 
   const faults: [name: string, message: string, fault: FeedFault][] = [
@@ -146,7 +153,7 @@ describe('feed frames', () => {
     });
     fc.assert(
       fc.property(any, (frame) => {
-        expect(parseFeedFrame(writeFeedFrame(frame))).toEqual(frame);
+        expect(parseFeedFrame(written(frame))).toEqual(frame);
       }),
     );
   });
@@ -156,7 +163,7 @@ describe('feed frames', () => {
     fc.assert(
       fc.property(fc.oneof(anyBytes(60), almost), (message) => {
         const frame = parseFeedFrame(message);
-        if (typeof frame !== 'string') expect(parseFeedFrame(writeFeedFrame(frame))).toEqual(frame);
+        if (typeof frame !== 'string') expect(parseFeedFrame(written(frame))).toEqual(frame);
       }),
       { numRuns: 1000 },
     );
