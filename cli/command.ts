@@ -121,7 +121,7 @@ export function readValues<Arguments extends Table, Options extends Table>(
   const typed = sortWords(argv, spec.options, spec.name);
   const found: Record<string, unknown> = {};
   for (const [key, row] of Object.entries(spec.options)) {
-    found[key] = readRow(row, typed.options.get(key) ?? [], optionName(key));
+    found[key] = readRow(row, typed.options.get(key) ?? [], { name: optionName(key), command: spec.name });
   }
   const words = [...typed.words];
   let following = Object.keys(spec.arguments).length;
@@ -132,7 +132,7 @@ export function readValues<Arguments extends Table, Options extends Table>(
     if (own.length === 0 && row.kind !== 'defaulted') {
       throw usage(`${placeholder} is missing`, { command: spec.name });
     }
-    found[key] = readRow(row, own, placeholder);
+    found[key] = readRow(row, own, { name: placeholder, command: spec.name });
   }
   const [extra] = words;
   if (extra !== undefined) throw usage(`"${extra}" is one word too many`, { command: spec.name });
@@ -158,7 +158,9 @@ function sortWords(argv: readonly string[], options: Table, name: string) {
     if (key === undefined) throw unknownOption(written, options, name);
     found.options.set(key, [
       ...(found.options.get(key) ?? []),
-      options[key]?.kind === 'switch' ? switchText(written, inline) : (inline ?? takeValue(written, queue)),
+      options[key]?.kind === 'switch'
+        ? switchText(written, inline, name)
+        : (inline ?? takeValue(written, queue, name)),
     ]);
   }
   return found;
@@ -169,33 +171,43 @@ function matches(written: string, key: string, row: Entry | undefined): boolean 
   return written === option || (row?.kind === 'switch' && written === option.replace('--', '--no-'));
 }
 
-function switchText(written: string, inline: string | undefined): string {
-  if (inline !== undefined) throw usage(`${written} takes no value`, { option: written });
+function switchText(written: string, inline: string | undefined, command: string): string {
+  if (inline !== undefined) throw usage(`${written} takes no value`, { option: written, command });
   return written.startsWith('--no-') ? 'off' : 'on';
 }
 
-function takeValue(written: string, queue: string[]): string {
+function takeValue(written: string, queue: string[], command: string): string {
   const value = queue[0];
   if (value === undefined || (value.startsWith('-') && value !== '-')) {
-    throw usage(`${written} needs a value`, { option: written });
+    throw usage(`${written} needs a value`, { option: written, command });
   }
   queue.shift();
   return value;
 }
 
-function readRow(row: Entry, typed: readonly string[], name: string): unknown {
-  if (row.kind === 'switch') return typed.at(-1) === 'on';
-  if (row.kind === 'repeated') return typed.map((each) => readValue(row.type, each, name));
-  const last = typed.at(-1) ?? (row.kind === 'defaulted' ? row.default : undefined);
-  return last === undefined ? undefined : readValue(row.type, last, name);
+/** What a value was typed for: an option or the placeholder of an argument, of which command. */
+interface Place {
+  name: string;
+  command: string;
 }
 
-function readValue(type: ValueType<unknown>, typed: string, name: string): unknown {
-  const value = type.parse(typed);
-  if (value === undefined) {
-    throw usage(`${name} ${typed}: expected ${type.expected}`, { value: typed, expected: type.expected });
+function readRow(row: Entry, typed: readonly string[], place: Place): unknown {
+  if (row.kind === 'switch') return typed.at(-1) === 'on';
+  if (row.kind === 'repeated') return typed.map((each) => readValue(row.type, each, place));
+  const last = typed.at(-1) ?? (row.kind === 'defaulted' ? row.default : undefined);
+  return last === undefined ? undefined : readValue(row.type, last, place);
+}
+
+function readValue(type: ValueType<unknown>, typed: string, { name, command }: Place): unknown {
+  const details = { value: typed, expected: type.expected, command };
+  try {
+    const value = type.parse(typed);
+    if (value !== undefined) return value;
+  } catch (error) {
+    if (!(error instanceof LancastError) || error.code !== 'E001') throw error;
+    throw usage(`${name} ${error.message}`, details);
   }
-  return value;
+  throw usage(`${name} ${typed || '""'} does not fit`, details);
 }
 
 function unknownOption(written: string, options: Table, name: string): LancastError {

@@ -97,11 +97,7 @@ export const address: ValueType<MediaAddress> = {
   parse(typed) {
     const parsed = parseMediaAddress(typed);
     if (typeof parsed === 'string') {
-      throw new LancastError('E001', `${typed}: ${ADDRESS_FAULTS[parsed]}`, {
-        value: typed,
-        reason: ADDRESS_FAULTS[parsed],
-        expected: address.expected,
-      });
+      throw new LancastError('E001', `${typed || '""'}: ${ADDRESS_FAULTS[parsed]}`);
     }
     if (parsed.scope === 'unicast' && typed.includes('@')) {
       throw new LancastError('E104', `${parsed.address} is not a multicast group`, {

@@ -34,7 +34,12 @@ const refused: [name: string, line: string, message: RegExp, details: object][] 
   ['an unknown option', 'a.ts --looop', /--looop is not an option of lancast cast/, { meant: '--loop' }],
   ['an option far from all', 'a.ts --zzzzzz', /--zzzzzz is not an option/, { command: 'cast' }],
   ['an unknown short option', 'a.ts -x', /-x is not an option/, {}],
-  ['a value that does not fit', 'a.ts --latency 5x', /--latency 5x: expected a duration/, { value: '5x' }],
+  [
+    'a value that does not fit',
+    'a.ts --latency 5x',
+    /^--latency 5x does not fit$/,
+    { value: '5x', command: 'cast' },
+  ],
   ['a missing value', 'a.ts --latency', /--latency needs a value/, {}],
   ['an option as a value', 'a.ts --latency --loop', /--latency needs a value/, {}],
   ['a value for a switch', 'a.ts --loop=yes', /--loop takes no value/, {}],
