@@ -3,12 +3,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReceiverSession, StreamEnd } from '../receiver/index.ts';
 import type { Released, Sink } from '../receiver/sink.ts';
 import { monotonicNow } from '../transport/clock.ts';
+import { afterSockets } from '../transport/driver.ts';
 import { pause } from './signal.ts';
 
 /** Timers cannot wait for a month. */
 const DAY_MS = 86_400_000;
 /** What the receiver may take beyond the latency to release what it holds. */
 const DRAIN_MS = 1000;
+/** A timer that fires so late tells of a process that stood still: stopped, or busy. */
+const STANDSTILL_MS = 250;
 
 /** What may end it besides the sender. */
 export interface Limits {
@@ -45,9 +48,14 @@ export async function untilEnd(session: ReceiverSession, limits: Limits): Promis
   });
   let reason: Ending['reason'] | undefined;
   while (reason === undefined) {
-    const now = clock.look();
-    reason = limits.signal.aborted ? 'stopped' : end ? 'told' : limitReached(clock, limits, now);
-    if (reason === undefined) await pause(untilLimit(clock, limits, now), woken);
+    const waitMs = untilLimit(clock, limits);
+    const dueAt = monotonicNow() + waitMs;
+    await pause(waitMs, woken);
+    if (monotonicNow() > dueAt + STANDSTILL_MS) clock.countAnew();
+    // What has come lies in the kernel's buffers as long as nobody reads it.
+    await new Promise<void>(afterSockets);
+    clock.look();
+    reason = limits.signal.aborted ? 'stopped' : end ? 'told' : limitReached(clock, limits);
   }
   const now = monotonicNow();
   if (reason === 'timeout') {
@@ -59,17 +67,18 @@ export async function untilEnd(session: ReceiverSession, limits: Limits): Promis
   return { reason, proven: end?.proven ?? false, lastedMs, waitedMs: now - startedAt };
 }
 
-function limitReached(clock: StreamClock, limits: Limits, now: number): 'duration' | 'timeout' | undefined {
+function limitReached(clock: StreamClock, limits: Limits): 'duration' | 'timeout' | undefined {
   const { durationMs = Infinity, timeoutMs = Infinity } = limits;
+  const now = monotonicNow();
   if (now >= clock.beganAt + durationMs) return 'duration';
-  return now >= clock.heardAt + timeoutMs ? 'timeout' : undefined;
+  return now >= clock.silentFrom + timeoutMs ? 'timeout' : undefined;
 }
 
 /** Milliseconds to the earliest moment at which a limit may be reached. */
-function untilLimit({ beganAt, heardAt }: StreamClock, limits: Limits, now: number): number {
+function untilLimit({ beganAt, silentFrom }: StreamClock, limits: Limits): number {
   const { durationMs = Infinity, timeoutMs = Infinity } = limits;
-  const limitAt = Math.min(beganAt + durationMs, heardAt + timeoutMs);
-  return Math.min(DAY_MS, Math.max(1, limitAt - now));
+  const limitAt = Math.min(beganAt + durationMs, silentFrom + timeoutMs);
+  return Math.min(DAY_MS, Math.max(1, limitAt - monotonicNow()));
 }
 
 /** When the stream was first and last heard. */
@@ -78,6 +87,7 @@ class StreamClock implements Sink {
   readonly #session: ReceiverSession;
   #firstAt: number | undefined;
   #lastAt: number | undefined;
+  #anewAt = -Infinity;
 
   constructor(session: ReceiverSession) {
     this.#session = session;
@@ -91,12 +101,16 @@ class StreamClock implements Sink {
     this.#session.removeSink(this);
   }
 
-  /** Asks when the stream was last heard; the time. */
-  look(): number {
+  /** Asks when the stream was last heard. */
+  look(): void {
     const now = monotonicNow();
     const { silentMs } = this.#session.snapshot();
     if (silentMs !== undefined) this.#lastAt = now - silentMs;
-    return now;
+  }
+
+  /** Silence counts from now: nobody knows what would have come, had somebody made room for it. */
+  countAnew(): void {
+    this.#anewAt = monotonicNow();
   }
 
   /** When the first datagram came; the start of the wait while none has. */
@@ -104,13 +118,14 @@ class StreamClock implements Sink {
     return this.#firstAt ?? this.startedAt;
   }
 
-  /** When the last one came, as of the last look. */
-  get heardAt(): number {
-    return this.#lastAt ?? this.startedAt;
+  /** When silence began, as of the last look. */
+  get silentFrom(): number {
+    return Math.max(this.#lastAt ?? this.startedAt, this.#anewAt);
   }
 
   get lastedMs(): number {
-    return this.#firstAt === undefined ? 0 : Math.max(0, this.heardAt - this.#firstAt);
+    if (this.#firstAt === undefined || this.#lastAt === undefined) return 0;
+    return Math.max(0, this.#lastAt - this.#firstAt);
   }
 
   async close(): Promise<void> {}

@@ -101,6 +101,13 @@ describe('untilEnd', () => {
     expect(ending).toMatchObject({ reason: 'timeout', lastedMs: 0 });
     expect(ending.waitedMs).toBeGreaterThanOrEqual(200);
   });
+  it('takes no time in which it stood still for silence', async () => {
+    const timeoutMs = 200;
+    const ending = untilEnd(new Script({ from: 0, to: 1 }), limits({ timeoutMs }));
+    const standstillMs = 600;
+    for (const end = monotonicNow() + standstillMs; monotonicNow() < end;);
+    expect((await ending).waitedMs).toBeGreaterThanOrEqual(standstillMs + timeoutMs);
+  });
   it('ends when the sender says goodbye, and says whether the tail is proven', async () => {
     const script = new Script(always);
     const ending = untilEnd(script, limits({}));

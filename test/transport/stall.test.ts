@@ -1,6 +1,7 @@
 /** A process that is busy for a while loses nothing that its sockets, or its engine's memory, have room for. */
 import { createSocket, type Socket } from 'node:dgram';
 import { afterEach, expect, it } from 'vitest';
+import { untilEnd } from '../../cli/ending.ts';
 import { startReceiver, type ReceiverSession } from '../../receiver/index.ts';
 import type { Released } from '../../receiver/sink.ts';
 import { monotonicNow } from '../../transport/clock.ts';
@@ -85,6 +86,32 @@ for (const engine of ENGINES) {
       });
     }
   }
+}
+
+for (const engine of ENGINES) {
+  it(`reads what has come before it takes a busy time for silence (${engine.kind})`, async () => {
+    const out: number[] = [];
+    const { receiving, on } = await receive(engine, 'rtp', (released) => {
+      if (released.kind === 'payload') out.push(indexOf(released.payload));
+    });
+    const send = await sendingTo('127.0.0.1', on);
+    for (let index = 0; index < 10; index++) send(datagramOf('rtp', index));
+    await until(() => out.length === 10);
+
+    const [timeoutMs, sentMs] = [STALL_MS - 100, STALL_MS - 200];
+    const { signal } = new AbortController();
+    const ending = untilEnd(receiving, { durationMs: undefined, timeoutMs, latencyMs: LATENCY_MS, signal });
+    // Behind this turn of the event loop timers come before sockets.
+    setImmediate(() => {
+      block(sentMs);
+      send(datagramOf('rtp', 10));
+      block(STALL_MS - sentMs);
+    });
+    const { reason, waitedMs } = await ending;
+    expect(reason).toBe('timeout');
+    expect(waitedMs).toBeGreaterThanOrEqual(sentMs + timeoutMs);
+    expect(out).toHaveLength(11);
+  });
 }
 
 it('loses nothing of 20 Mbit/s in two busy seconds, and knows when each came (native)', async () => {
