@@ -1,4 +1,5 @@
 /** Tells people of what goes wrong with a stream while it is received: once each, and again when it comes back. */
+import { afterSockets } from '../transport/driver.ts';
 import { LancastError } from '../wire/errors.ts';
 import type { StreamSnapshot } from '../wire/metrics.ts';
 import type { Voice } from './output.ts';
@@ -44,9 +45,14 @@ export function troublesOf({ snapshot, openMs }: Condition): Trouble[] {
 export function followTroubles(stream: OpenStream, voice: Voice, { patient = false } = {}): () => void {
   let standing = new Set<string>();
   let notes = 0;
-  const look = (): void => {
+  const look = (hasRead: boolean): void => {
     const snapshot = stream.session.snapshot();
     const troubles = troublesOf({ snapshot, openMs: stream.openMs() });
+    if (!hasRead && !standing.has('silence') && troubles.some(({ name }) => name === 'silence')) {
+      // What came while this process stood still lies in the kernel's buffers.
+      afterSockets(() => look(true));
+      return;
+    }
     for (const trouble of troubles) {
       if (standing.has(trouble.name)) continue;
       if ('error' in trouble) warn(trouble.error, voice);
@@ -56,9 +62,9 @@ export function followTroubles(stream: OpenStream, voice: Voice, { patient = fal
     for (const note of stream.session.notes.slice(notes)) tell(note, voice);
     notes = stream.session.notes.length;
   };
-  const timer = setInterval(look, LOOK_EVERY_MS).unref();
+  const timer = setInterval(() => look(false), LOOK_EVERY_MS).unref();
   return () => {
-    look(); // what came up last is told too
+    look(true); // what came up last is told too
     clearInterval(timer);
   };
 }
