@@ -94,7 +94,7 @@ function totals(all: readonly SenderProgress[]) {
 /** Tells what was sent in all; the exit status. */
 async function conclude({ channels, leftOut }: Station, output: Output): Promise<number> {
   const ends = await Promise.all(channels.map(({ ended }) => ended));
-  const complete = ends.every(({ sent }) => sent.complete);
+  const complete = ends.length > 0 && ends.every(({ sent }) => sent.complete);
   const failures = ends.filter(({ status }) => status !== 0);
   const sum = totals(ends.map(({ sent }) => sent));
   const size = `${formatBytes(sum.sentBytes)} in ${plural(sum.sentDatagrams, 'datagram')}`;

@@ -85,15 +85,14 @@ function loadSender() {
   ]);
 }
 
-/** Opens what is to be sent. Throws `LancastError` E001, E201 to E208. */
-export async function openSource({
-  source,
-  loop,
-  asIs,
-}: Pick<SendOptions, 'source' | 'loop' | 'asIs'>): Promise<Source> {
+/** Opens what is to be sent. Throws `LancastError` E001, E201 to E208. When `signal` aborts, looking into a file ends at once. */
+export async function openSource(
+  { source, loop, asIs }: Pick<SendOptions, 'source' | 'loop' | 'asIs'>,
+  signal?: AbortSignal,
+): Promise<Source> {
   if (source === '-') return openStandardInput(asIs);
   if (source === 'test') return (await import('../sender/sources/test-pattern.ts')).openTestPattern();
-  return (await import('../sender/sources/file.ts')).openFile(source, { loop, asIs });
+  return (await import('../sender/sources/file.ts')).openFile(source, { loop, asIs, signal });
 }
 
 async function openStandardInput(asIs: boolean): Promise<Source> {

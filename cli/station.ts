@@ -72,11 +72,12 @@ export class Station {
     const limited = limitTo(AT_ONCE);
     const opening = files.map((name) => limited(() => this.#open(name)));
     let failure: unknown;
+    const closing: Promise<void>[] = [];
     for (const [index, name] of files.entries()) {
       const source = await opening[index];
       if (source === undefined) continue;
       if (source instanceof LancastError) this.#leaveOut(name, source);
-      else if (this.#stopping.signal.aborted) await source.close();
+      else if (this.#stopping.signal.aborted) closing.push(source.close());
       else {
         await this.#begin(name, source).catch(async (error: unknown) => {
           failure = error;
@@ -85,6 +86,7 @@ export class Station {
         });
       }
     }
+    await Promise.all(closing);
     if (failure !== undefined) throw failure;
   }
 
@@ -96,12 +98,13 @@ export class Station {
 
   /** The source, or why there is none; `undefined` when nobody wants it any more. */
   async #open(name: string): Promise<Source | LancastError | undefined> {
-    if (this.#stopping.signal.aborted) return undefined;
+    const { signal } = this.#stopping;
+    if (signal.aborted) return undefined;
     const { source: folder, loop, asIs } = this.#values;
     try {
-      return await openSource({ source: path.join(folder, name), loop, asIs });
+      return await openSource({ source: path.join(folder, name), loop, asIs }, signal);
     } catch (error) {
-      if (error instanceof LancastError) return error;
+      if (error instanceof LancastError) return signal.aborted ? undefined : error;
       throw error;
     }
   }

@@ -3,10 +3,10 @@
  *
  * It starts ffmpeg and feeds its output into a stream. Three of its habits are kept away from everybody else: it takes the closing of
  * the stream for a failure if the process is still there 20 ms later, it calls a kill that was asked for an error, and it cannot be
- * stopped before it has looked ffmpeg's abilities up.
+ * stopped while it looks ffmpeg's abilities up, which each command does until one has found them.
  */
 import { PassThrough, type Readable } from 'node:stream';
-import fluent from 'fluent-ffmpeg';
+import fluent, { type FfmpegCommand } from 'fluent-ffmpeg';
 import type { ConversionArguments } from './ffmpeg-args.ts';
 import { type Ffmpeg, MessageRing } from './ffmpeg.ts';
 
@@ -42,14 +42,28 @@ export function convertFile(ffmpeg: Ffmpeg, path: string, args: ConversionArgume
       if (!started) output.end();
       resolve(stopping ? undefined : statusIn(error.message));
     });
+    void abilitiesKnown(command).then(() => {
+      if (!stopping) return command.pipe(output, { end: true });
+      output.end();
+      return resolve(undefined);
+    });
   });
-  command.pipe(output, { end: true });
   const stop = async (): Promise<void> => {
     stopping = true;
     command.kill('SIGKILL');
     await ended;
   };
   return { output, messages, ended, stop };
+}
+
+let known: Promise<void> | undefined;
+
+/** Resolves when a command need not look ffmpeg's abilities up any more, or will see for itself why it cannot. */
+function abilitiesKnown(command: FfmpegCommand): Promise<void> {
+  known ??= new Promise((resolve) => {
+    command.availableFormats(() => command.availableEncoders(() => resolve()));
+  });
+  return known;
 }
 
 /** `ffmpeg exited with code 1: …` and the like, without the name and what follows the first line. */

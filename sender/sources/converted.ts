@@ -11,9 +11,13 @@ import type { RunSink, Source, SourceDescription } from '../source.ts';
 import { notMedia, probeFailure, unknownCodec } from './faults.ts';
 
 /** Opens a file that is not a transport stream. Throws E202, E203, E204, E206. @param head its first bytes */
-export async function openConverted(path: string, head: Buffer, loop: boolean): Promise<Source> {
+export async function openConverted(
+  path: string,
+  head: Buffer,
+  { loop, signal }: { loop: boolean; signal: AbortSignal | undefined },
+): Promise<Source> {
   const ffmpeg = await findFfmpeg();
-  const media = await probeFile(ffmpeg, path);
+  const media = await probeFile(ffmpeg, path, signal);
   if (typeof media === 'string') throw probeFailure(media, path, head);
   const plan = planned(media, path);
   const name = basename(path);

@@ -21,6 +21,8 @@ export interface FileOptions {
   loop?: boolean | undefined;
   /** Send the bytes as they are, whatever they are. Default false. */
   asIs?: boolean | undefined;
+  /** Nobody wants it any more: looking into it ends at once, and what is thrown then means nothing. */
+  signal?: AbortSignal | undefined;
 }
 
 /** Bytes that are looked at first, to tell what it is. */
@@ -28,7 +30,7 @@ const HEAD_BYTES = 256 * 1024;
 
 /** Opens a file, or a pipe that has a name. Throws `LancastError` E201 to E208. */
 export async function openFile(path: string, options: FileOptions = {}): Promise<Source> {
-  const { loop = false, asIs = false } = options;
+  const { loop = false, asIs = false, signal } = options;
   const file = await openInput(path);
   if ('pipe' in file) return openPipe(file.pipe, path);
   try {
@@ -50,7 +52,7 @@ export async function openFile(path: string, options: FileOptions = {}): Promise
     throw error;
   }
   await file.handle.close();
-  return openConverted(path, file.head, loop);
+  return openConverted(path, file.head, { loop, signal });
 }
 
 async function openInput(path: string): Promise<InputFile | { pipe: Readable }> {

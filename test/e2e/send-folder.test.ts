@@ -1,10 +1,11 @@
 /** A folder whose files are channels, all cast by one process. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { programme } from '../helpers/programme.ts';
-import { freshGroup, lancast, sha256, temporaryFolder, type Event, type Program } from './program.ts';
+import { fileOf, freshGroup, lancast, lancastIn, sha256, temporaryFolder } from './program.ts';
+import type { Event, Program } from './program.ts';
 
 const films = [1, 2, 3].map((seed) => programme({ seed, durationMs: 800, bitsPerSecond: 2_000_000 }));
 
@@ -34,6 +35,19 @@ async function recorderOf(addresses: readonly string[]): Promise<{ recorder: Pro
     'all streams',
   );
   return { recorder, folder };
+}
+
+function childrenOf({ pid }: Program): number[] {
+  const pids = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+  return pids === '' ? [] : pids.split(' ').map(Number);
+}
+
+function argumentsOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return ''; // it has gone
+  }
 }
 
 function of(events: readonly Event[], name: string): Event[] {
@@ -113,11 +127,10 @@ describe('send of a folder', () => {
     execFileSync('ffmpeg', ['-v', 'error', '-nostdin', ...picture, ...encode]);
     const sender = lancast('send', folder, '--to', `rtp://${freshGroup()}`, '--iface', 'lo', '--json');
     await sender.until(() => of(sender.events, 'sending').length === 2, 'both channels');
-    const children = readFileSync(`/proc/${sender.pid}/task/${sender.pid}/children`, 'utf8')
-      .trim()
-      .split(' ');
-    expect(children).toHaveLength(1);
-    process.kill(Number(children[0]), 'SIGKILL');
+    const converting = (): number | undefined =>
+      childrenOf(sender).find((pid) => argumentsOf(pid).includes('a.mp4'));
+    await sender.until(() => converting() !== undefined, 'ffmpeg');
+    process.kill(converting() ?? expect.fail('it has gone'), 'SIGKILL');
     const { code, stderr } = await sender.ended;
     expect(code).toBe(6);
     expect(stderr).toMatch(
@@ -128,6 +141,27 @@ describe('send of a folder', () => {
       complete: true,
     });
     expect(sender.events.at(-1)).toMatchObject({ channels: 2, failed: 1, complete: false });
+  });
+
+  it('ends at once on Ctrl-C while files are looked into, and leaves no ffmpeg behind', async () => {
+    const names = ['a.mp4', 'b.mp4', 'c.mp4', 'd.mp4'];
+    const folder = folderOf(Object.fromEntries(names.map((name) => [name, 'a film that takes its time'])));
+    const started = path.join(temporaryFolder(), 'started');
+    const slow = `#!/bin/sh\ncase "$*" in\n*-version*) echo ffmpeg version 1 ;;\n*) echo $$ >> '${started}'; exec sleep 30 ;;\nesac\n`;
+    const ffmpeg = fileOf('ffmpeg', slow);
+    chmodSync(ffmpeg, 0o755);
+    const sender = lancastIn({ ...process.env, LANCAST_FFMPEG: ffmpeg }, 'send', folder, '--iface', 'lo');
+    const pids = (): number[] =>
+      existsSync(started) ? readFileSync(started, 'utf8').trim().split('\n').map(Number) : [];
+    await sender.until(() => pids().length === names.length, 'an ffmpeg for each file');
+    const began = Date.now();
+    sender.kill('SIGINT');
+    const { code, stderr } = await sender.ended;
+    expect(Date.now() - began).toBeLessThan(3000);
+    expect(code).toBe(130);
+    expect(stderr).toMatch(/! stopped: 0 channels/);
+    expect(stderr).not.toMatch(/left out|E\d\d\d/);
+    for (const pid of pids()) expect(existsSync(`/proc/${pid}`)).toBe(false);
   });
 
   const refusals: [name: string, words: () => string[], code: number, said: RegExp][] = [
