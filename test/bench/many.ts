@@ -6,7 +6,7 @@ import { multicastBytes } from './counters.ts';
 import { CHANNEL_BITS_PER_SECOND, channelPorts } from './films.ts';
 import { CpuWindow, Measured, stopAll } from './processes.ts';
 import { FFMPEG, MULTICAT, type SenderProgram } from './senders.ts';
-import { formatFigure, limitRow, median, ratioRow, type Row } from './table.ts';
+import { formatFigure, limitRow, median, ratioRow, worstOf, type Row } from './table.ts';
 
 const GROUP = '239.255.13.75';
 const ROUNDS = 3;
@@ -136,7 +136,6 @@ function rowsOfMany(few: Figures[], many: Figures[]): Row[] {
 function wholeRows(channels: number, found: readonly Figures[]): Row[] {
   const due = channels * DATAGRAMS_PER_SECOND;
   const rate = Math.min(...found.map((each) => each.rate));
-  const missing = Math.max(...found.map(({ captured }) => captured.missing ?? Number.NaN));
   const errorUs = median(found.map(({ captured }) => captured.pcr99Us ?? Number.NaN));
   return [
     limitRow({
@@ -150,7 +149,10 @@ function wholeRows(channels: number, found: readonly Figures[]): Row[] {
       unit: 'µs',
       ours: errorUs,
       goal: { most: 2500 },
-      note: `${missing} datagrams missing`,
+      note: worstOf(
+        found.map(({ captured }) => captured.missing),
+        'datagrams missing',
+      ),
     }),
   ];
 }

@@ -8,6 +8,7 @@ import {
   median,
   ratioRow,
   verdict,
+  worstOf,
   type Row,
 } from './table.ts';
 
@@ -111,6 +112,25 @@ it('the median is the middle one, the upper one of two, and nothing of nothing',
   expect(median([9, 1, 5])).toBe(5);
   expect(median([1, 2])).toBe(2);
   expect(median([])).toBeNaN();
+});
+
+it('the median leaves out what was not measured', () => {
+  expect(median([9, Number.NaN, 1, 5])).toBe(5);
+  expect(median([Number.NaN, Number.NaN])).toBeNaN();
+});
+
+describe('the worst of some runs', () => {
+  const cases: [counts: (number | undefined)[], words: string][] = [
+    [[0, 0, 0], '0 missing'],
+    [[0, 5, 2], '5 missing'],
+    [[0, undefined, 2], '2 missing, measured in 2 of 3 runs'],
+    [[undefined, undefined], 'missing: not measured'],
+    [[], 'missing: not measured'],
+  ];
+  for (const [counts, words] of cases) {
+    it(`${JSON.stringify(counts)} is written "${words}"`, () =>
+      expect(worstOf(counts, 'missing')).toBe(words));
+  }
 });
 
 it('columns are as wide as their widest cell', () => {

@@ -121,9 +121,17 @@ export function formatColumns(head: readonly string[], lines: readonly (readonly
   return [draw(head), widths.map((width) => '-'.repeat(width)).join('  '), ...lines.map(draw)].join('\n');
 }
 
-/** The middle one of some figures; `NaN` of none. */
+/** The worst of what some runs counted, `5 datagrams missing`; runs that could not tell are said. */
+export function worstOf(counts: readonly (number | undefined)[], what: string): string {
+  const told = counts.flatMap((count) => count ?? []);
+  if (told.length === 0) return `${what}: not measured`;
+  const runs = told.length === counts.length ? '' : `, measured in ${told.length} of ${counts.length} runs`;
+  return `${Math.max(...told)} ${what}${runs}`;
+}
+
+/** The middle one of the figures that are known; `NaN` of none. */
 export function median(figures: readonly number[]): number {
-  const sorted = [...figures].sort((a, b) => a - b);
+  const sorted = figures.filter((figure) => known(figure)).sort((a, b) => a - b);
   return sorted[sorted.length >> 1] ?? Number.NaN;
 }
 
