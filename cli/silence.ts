@@ -1,7 +1,7 @@
 /**
- * Why does nothing arrive? What can be told cheaply and without privileges, for the words of E101.
+ * Why does nothing arrive? What can be told cheaply and without privileges, for the words of E101, or that it is a firewall: E110.
  *
- * `explainSilence` decides and is pure; `SilenceWatch` asks the machine.
+ * `isFirewalled` and `explainSilence` decide and are pure; `SilenceWatch` asks the machine.
  */
 import { readFileSync } from 'node:fs';
 import { listInterfaces, type NetworkCard } from '../transport/interfaces.ts';
@@ -9,6 +9,7 @@ import type { ChosenInterface } from '../transport/udp.ts';
 import { formatMediaAddress, isSourceSpecific, type MediaAddress } from '../wire/address.ts';
 import { LancastError } from '../wire/errors.ts';
 import type { StreamSnapshot } from '../wire/metrics.ts';
+import { deliveriesNow, droppedBetween, type Deliveries } from './firewall.ts';
 import { plural } from './format.ts';
 
 /** What is known of a silent stream. */
@@ -27,8 +28,20 @@ export interface SilenceFacts {
   card: 'up' | 'down' | 'no-cable' | 'gone' | 'unknown';
   /** Multicast datagrams of any group that reached the card meanwhile; `undefined` when the system does not tell. */
   otherMulticast: number | undefined;
+  /** Packets for groups of this PC that a firewall of its own has dropped meanwhile, at least. */
+  firewalled: number;
   /** Names of other cards that are up, loopback left out. */
   otherCards: readonly string[];
+}
+
+/** The slowest stream has more datagrams than this in a second; what a PC says of itself to others has fewer. */
+const STREAM_PER_SECOND = 5;
+const STREAM_LEAST = 10;
+
+/** True when the packets of a stream have come in these seconds and a firewall of this PC has dropped them. */
+export function isFirewalled({ scope, card, refused, firewalled }: SilenceFacts, seconds: number): boolean {
+  if (scope !== 'multicast' || refused > 0 || card === 'gone' || card === 'down') return false;
+  return firewalled >= Math.max(STREAM_LEAST, STREAM_PER_SECOND * seconds);
 }
 
 /** The likeliest reason, and the next step. */
@@ -96,20 +109,23 @@ export class SilenceWatch {
   readonly #via: ChosenInterface;
   readonly #sources: readonly string[];
   readonly #multicastBefore: number | undefined;
+  readonly #deliveriesBefore: Deliveries | undefined;
 
   constructor(address: MediaAddress, via: ChosenInterface, sources: readonly string[]) {
     this.#address = address;
     this.#via = via;
     this.#sources = sources;
     this.#multicastBefore = multicastSeen(via.name);
+    this.#deliveriesBefore = via.family === 4 ? deliveriesNow() : undefined;
   }
 
-  /** E101 with the likeliest reason. `seconds`: how long nothing has come. */
+  /** E101 with the likeliest reason, or E110 when it is known. `seconds`: how long nothing has come. */
   diagnose(snapshot: Pick<StreamSnapshot, 'refused'>, seconds: number): LancastError {
     const cards = listInterfaces();
     const now = multicastSeen(this.#via.name);
+    const deliveries = deliveriesNow();
     const address = formatMediaAddress(this.#address);
-    const reason = explainSilence({
+    const facts: SilenceFacts = {
       scope: this.#address.scope,
       address,
       host: this.#address.address,
@@ -119,11 +135,19 @@ export class SilenceWatch {
       card: cardState(this.#via.name, cards),
       otherMulticast:
         now === undefined || this.#multicastBefore === undefined ? undefined : now - this.#multicastBefore,
+      firewalled:
+        this.#deliveriesBefore === undefined || deliveries === undefined
+          ? 0
+          : droppedBetween(this.#deliveriesBefore, deliveries),
       otherCards: cards
         .filter((card) => !card.loopback && !card.virtual && card.name !== this.#via.name)
         .map((card) => card.name),
-    });
-    const details = { address, seconds: Math.round(seconds * 10) / 10, ...reason };
+    };
+    if (isFirewalled(facts, seconds)) {
+      const details = { address, interface: this.#via.name, port: this.#address.port };
+      return new LancastError('E110', `a firewall drops what comes for ${address}`, details);
+    }
+    const details = { address, seconds: Math.round(seconds * 10) / 10, ...explainSilence(facts) };
     return new LancastError('E101', `no packets from ${address} for ${seconds} s`, details);
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { SilenceWatch, explainSilence, type SilenceFacts } from '../../cli/silence.ts';
+import { SilenceWatch, explainSilence, isFirewalled, type SilenceFacts } from '../../cli/silence.ts';
 import { address } from '../../cli/values.ts';
 
 const facts: SilenceFacts = {
@@ -11,6 +11,7 @@ const facts: SilenceFacts = {
   refused: 0,
   card: 'up',
   otherMulticast: 0,
+  firewalled: 0,
   otherCards: [],
 };
 const loopback = { name: 'lo', address: '127.0.0.1', reason: 'asked for by --iface' };
@@ -48,6 +49,23 @@ describe('explainSilence', () => {
       expect(told.why).toMatch(why);
       expect(told.fix).toMatch(fix);
     });
+  }
+});
+
+describe('isFirewalled', () => {
+  const judged: [name: string, changes: Partial<SilenceFacts>, seconds: number, firewalled: boolean][] = [
+    ['what comes and is not delivered', { firewalled: 3750 }, 5, true],
+    ['a stream of six datagrams a second', { firewalled: 30 }, 5, true],
+    ['what is less than a stream', { firewalled: 24 }, 5, false],
+    ['few packets of a short time', { firewalled: 9 }, 0.2, false],
+    ['nothing', {}, 5, false],
+    ['what others are sent while we hear something', { firewalled: 3750, refused: 2 }, 5, false],
+    ['groups when we listen for one PC', { firewalled: 3750, scope: 'unicast' }, 5, false],
+    ['groups on other cards when ours has gone', { firewalled: 3750, card: 'gone' }, 5, false],
+  ];
+  for (const [name, changes, seconds, firewalled] of judged) {
+    it(`${firewalled ? 'blames a firewall for' : 'blames none for'} ${name}`, () =>
+      expect(isFirewalled({ ...facts, ...changes }, seconds)).toBe(firewalled));
   }
 });
 
