@@ -15,6 +15,10 @@
 /* How long before its time a datagram is with a kernel that keeps it, at least. */
 #define KERNEL_AHEAD_MS 2
 
+/* Of a quantum so much is fetched beforehand, at most. */
+#define MOST_FETCHED_BYTES 8192
+#define CACHE_LINE_BYTES 64
+
 static pthread_mutex_t spare_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct block *spare;
 static unsigned spare_count;
@@ -54,46 +58,65 @@ static void block_free(struct block *block) {
   pthread_mutex_unlock(&spare_lock);
 }
 
-/* The run that `at` is in, or at whose front it is; NULL at the end. */
-static const struct run *run_at(struct cursor *at) {
-  for (;;) {
+/* Whether a datagram is behind `at`, of the run it is in or the next one. */
+static bool find_run(struct cursor *at) {
+  while (at->passed == at->run.end - at->run.first) {
     /* In this order: once there is a next block, the count of this one is final. */
     struct block *next = at->block->next;
-    if (at->run < at->block->count) {
-      const struct run *run = &at->block->runs[at->run];
-      if (at->passed < run->end - run->first) return run;
-      at->run++;
+    if (at->taken < at->block->count) {
+      at->run = at->block->runs[at->taken++];
       at->passed = 0;
     } else if (next) {
-      *at = (struct cursor){.block = next};
+      at->block = next;
+      at->taken = 0;
     } else {
-      return NULL;
+      return false;
     }
   }
+  return true;
+}
+
+/* The columns and slots of a chunk, see departure-chunk.ts. */
+static const double *due_times_of(const struct run *run) {
+  return (const double *)(const void *)run->chunk;
+}
+
+static const uint32_t *lengths_of(const struct run *run) {
+  return (const uint32_t *)(due_times_of(run) + run->slots);
+}
+
+static const uint8_t *slot_of(const struct run *run, uint32_t slot) {
+  return (const uint8_t *)(lengths_of(run) + run->slots) + (size_t)slot * run->slot_bytes;
 }
 
 bool entry_at(struct cursor *at, struct entry *entry) {
-  const struct run *run = run_at(at);
-  if (!run) return false;
+  if (!find_run(at)) return false;
+  const struct run *run = &at->run;
   const uint32_t slot = run->first + at->passed;
-  const uint8_t *lengths = run->chunk + run->slots * sizeof(double);
-  const uint8_t *slots = lengths + run->slots * sizeof(uint32_t);
-  *entry = (struct entry){
-      .due_at = ((const double *)(const void *)run->chunk)[slot],
-      .bytes = slots + (size_t)slot * run->slot_bytes,
-      .length = ((const uint32_t *)(const void *)lengths)[slot],
-  };
+  *entry = (struct entry){due_times_of(run)[slot], slot_of(run, slot), lengths_of(run)[slot]};
   return true;
 }
 
 void move_on(struct cursor *at, uint64_t count) {
-  const struct run *run;
-  while (count > 0 && (run = run_at(at))) {
-    const uint32_t rest = run->end - run->first - at->passed;
+  while (count > 0 && find_run(at)) {
+    const uint32_t rest = at->run.end - at->run.first - at->passed;
     const uint32_t step = count < rest ? (uint32_t)count : rest;
     at->passed += step;
     count -= step;
   }
+}
+
+void fetch(const struct cursor *at, uint32_t count) {
+  const struct run *run = &at->run;
+  const uint32_t rest = run->end - run->first - at->passed;
+  if (rest == 0) return;
+  const uint32_t slot = run->first + at->passed;
+  __builtin_prefetch(due_times_of(run) + slot);
+  __builtin_prefetch(lengths_of(run) + slot);
+  const size_t quantum = (size_t)(count < rest ? count : rest) * run->slot_bytes;
+  const size_t bytes = quantum < MOST_FETCHED_BYTES ? quantum : MOST_FETCHED_BYTES;
+  const uint8_t *from = slot_of(run, slot);
+  for (size_t i = 0; i < bytes; i += CACHE_LINE_BYTES) __builtin_prefetch(from + i);
 }
 
 struct departure_queue *queue_new(double quantum, clockid_t clock) {

@@ -41,7 +41,9 @@ struct block {
 /* A place between two datagrams. */
 struct cursor {
   struct block *block;
-  uint32_t run, passed; /* runs of the block; datagrams of the run */
+  uint32_t taken;  /* runs of the block */
+  uint32_t passed; /* datagrams of the run that was taken last */
+  struct run run;  /* which is a copy: the block is not looked at again for each datagram */
 };
 
 /* A datagram that waits. */
@@ -56,6 +58,9 @@ bool entry_at(struct cursor *at, struct entry *entry);
 
 /* Moves `at` over `count` datagrams that are there. */
 void move_on(struct cursor *at, uint64_t count);
+
+/* Has the cache fetch the datagrams behind `at`, about `count` of them, which may be soon wanted. */
+void fetch(const struct cursor *at, uint32_t count);
 
 /* When datagrams leave; the rule of departure-schedule.ts, on a grid that all queues share. */
 struct schedule {
