@@ -14,9 +14,9 @@ const now = () => Number(process.hrtime.bigint()) / 1e6;
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const descriptors = () => readdirSync('/proc/self/fd').length;
 
-const bytes = new Uint8Array(1 << 17);
-const lengths = new Uint32Array(512);
-const dueTimes = new Float64Array(512);
+const COLUMN_BYTES = 12;
+/** Chunks by queue: they must be there until what lies in them has departed. */
+const lent = new Map();
 const counters = new Float64Array(6);
 
 function open(port, { quantumMs = 1, destinations = 1 } = {}) {
@@ -26,18 +26,25 @@ function open(port, { quantumMs = 1, destinations = 1 } = {}) {
   return addon.openDepartures(sockets, quantumMs);
 }
 
-/** Pushes datagrams of these lengths; those too long for any bear no bytes. */
+/** Pushes datagrams of these lengths, in two runs of one chunk (see departure-chunk.ts). */
 function push(queue, all, dueAt) {
-  let used = 0;
-  all.forEach((length, index) => {
-    lengths[index] = length;
-    dueTimes[index] = dueAt(index);
-    if (length > 65_507) return;
-    bytes.fill(length % 251, used, used + length);
-    used += length;
-  });
-  assert.ok(used <= bytes.length);
-  addon.pushDepartures(queue, bytes, lengths, dueTimes, all.length);
+  const slots = all.length;
+  const slotBytes = Math.max(...all);
+  const chunk = new ArrayBuffer(slots * (COLUMN_BYTES + slotBytes));
+  new Float64Array(chunk, 0, slots).set(all.map((_, index) => dueAt(index)));
+  new Uint32Array(chunk, 8 * slots, slots).set(all);
+  const bytes = new Uint8Array(chunk, COLUMN_BYTES * slots);
+  all.forEach((length, slot) => bytes.fill(length % 251, slot * slotBytes, slot * slotBytes + length));
+  if (!lent.has(queue)) lent.set(queue, []);
+  lent.get(queue).push(chunk);
+  const half = Math.floor(slots / 2);
+  if (half > 0) addon.pushDepartures(queue, chunk, slots, 0, half);
+  addon.pushDepartures(queue, chunk, slots, half, slots);
+}
+
+function close(queue) {
+  addon.closeDepartures(queue);
+  lent.delete(queue);
 }
 
 /** Sent, failed and departed. */
@@ -83,7 +90,7 @@ async function allLengths() {
     const { sent, failed } = count(queue);
     assert.equal(sent + failed, 60 * lengths.length * destinations);
     assert.equal(failed, 60 * destinations);
-    addon.closeDepartures(queue);
+    close(queue);
   }
   assert.ok(received() > 1000);
   socket.close();
@@ -105,8 +112,8 @@ async function manyAtOnce() {
       ]);
       push(queue, [1328, 1328], now);
     }
-    for (const queue of queues) addon.closeDepartures(queue);
-    for (const queue of queues) addon.closeDepartures(queue);
+    for (const queue of queues) close(queue);
+    for (const queue of queues) close(queue);
     count(queues[0]);
     push(queues[0], [1328], now);
   }
@@ -120,7 +127,7 @@ async function openAndClose() {
     const queue = open(9);
     push(queue, [1328, 1328, 0], (index) => (index === 2 ? now() + 1e6 : 0));
     if (round % 7 === 0) await pause(0);
-    addon.closeDepartures(queue);
+    close(queue);
   }
   assert.ok(descriptors() < before + 50); // those of workers, and a sanitizer's log
 }
@@ -129,7 +136,21 @@ async function openAndClose() {
 function mistakes() {
   assert.throws(() => addon.openDepartures([], 1));
   assert.throws(() => addon.openDepartures());
-  assert.throws(() => addon.pushDepartures({}, bytes, lengths, dueTimes, 1));
+  const chunk = new ArrayBuffer(4 * (COLUMN_BYTES + 100));
+  assert.throws(() => addon.pushDepartures({}, chunk, 4, 0, 1));
+  const queue = open(9);
+  for (const [slots, first, end] of [
+    [0, 0, 0],
+    [4, 0, 5],
+    [4, 2, 2],
+    [4, -1, 1],
+    [1000, 0, 1],
+  ])
+    assert.throws(() => addon.pushDepartures(queue, chunk, slots, first, end));
+  assert.throws(() => addon.pushDepartures(queue, new Uint8Array(chunk), 4, 0, 1));
+  new Uint32Array(chunk, 32, 4).fill(101);
+  assert.throws(() => addon.pushDepartures(queue, chunk, 4, 0, 1));
+  close(queue);
   assert.throws(() => addon.closeDepartures(1));
 }
 
