@@ -26,7 +26,7 @@ export interface FileOptions {
 }
 
 /** Bytes that are looked at first, to tell what it is. */
-const HEAD_BYTES = 256 * 1024;
+const HEAD_BYTES = 64 * 1024;
 
 /** Opens a file, or a pipe that has a name. Throws `LancastError` E201 to E208. */
 export async function openFile(path: string, options: FileOptions = {}): Promise<Source> {
