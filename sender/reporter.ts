@@ -72,6 +72,8 @@ export interface ReceiverFigures {
 /** Between the first three reports: receivers that were there before the sender learn of it at once, even if one is lost. */
 const FIRST_GAPS_MS = [100, 200];
 const INTERVAL_MS = 1000;
+/** Later ones leave at multiples of this, at which senders read their sources: a wake-up more costs more than the report. */
+const GRID_MS = 100;
 const GOODBYES = 3;
 const GOODBYE_GAP_MS = 100;
 /** All receivers together may take up this share of the stream. */
@@ -130,6 +132,7 @@ export class SenderReporter implements Stage<SenderReporterInput, Buffer> {
     } else {
       const gap = FIRST_GAPS_MS[this.stats.reported];
       this.#nextAt = now + (gap ?? INTERVAL_MS * (0.5 + this.#options.random()));
+      if (gap === undefined) this.#nextAt = Math.round(this.#nextAt / GRID_MS) * GRID_MS;
     }
     this.stats.reported++;
     return this.#report(now);

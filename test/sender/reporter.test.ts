@@ -89,16 +89,16 @@ function feedback(ssrc: number, more: Partial<ReportBlock> = {}, ...rest: RtcpPa
 
 describe('SenderReporter: when', () => {
   const schedules: [name: string, random: number, times: number[]][] = [
-    ['in the middle of the range', 0.5, [50, 150, 350, 1350, 2350, 3350]],
-    ['as early as may be', 0, [50, 150, 350, 850, 1350, 1850, 2350, 2850, 3350]],
-    ['as late as may be', 1, [50, 150, 350, 1850, 3350]],
+    ['in the middle of the range', 0.5, [50, 150, 350, 1400, 2400, 3400]],
+    ['as early as may be', 0, [50, 150, 350, 900, 1400, 1900, 2400, 2900, 3400]],
+    ['as late as may be', 1, [50, 150, 350, 1900, 3400]],
   ];
   for (const [name, random, times] of schedules) {
-    it(`reports at 0, 100 and 300 ms and then each second, ${name}`, () => {
+    it(`reports at 0, 100 and 300 ms, then each second at multiples of 100 ms, ${name}`, () => {
       const reports = run(
         reporter(departed(), () => random),
         [[50, { kind: 'start' }]],
-        3400,
+        3450,
       );
       expect(reports.map(([at]) => at)).toEqual(times);
     });
