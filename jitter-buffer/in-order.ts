@@ -3,7 +3,7 @@
  *
  * A gap is given up `latencyMs` after the first datagram behind it arrived, a missing tail `latencyMs` after the end was told.
  */
-import type { ReceiveWindow } from './ordering.ts';
+import type { ReceiveWindow, ReleasedPayload } from './ordering.ts';
 import type { Playout, Release } from './release.ts';
 import type { Arrival } from './slab.ts';
 
@@ -29,6 +29,10 @@ export class InOrderRelease implements Release {
       this.#endAt = Math.max(this.#endAt, arrival.arrivedAt + this.latencyMs);
     }
     this.#window.put(arrival);
+  }
+
+  pass(arrival: Arrival): ReleasedPayload | undefined {
+    return this.#ended || this.#endAt < Infinity ? undefined : this.#window.pass(arrival);
   }
 
   poll(now: number): Playout | undefined {

@@ -8,9 +8,12 @@
  * When to release and when to give up is decided by a policy over it: `in-order.ts`, `paced.ts`.
  */
 import { Bitmap } from './bitmap.ts';
-import { Slab, type Arrival } from './slab.ts';
+import { passPayload, Slab, type Arrival } from './slab.ts';
 
-/** A datagram that leaves. The object, and what it shows, are good until the window's next call of any kind. */
+/**
+ * A datagram that leaves. The object, and what it shows, are good until the window's next call of any kind, or another one's
+ * `pass`.
+ */
 export interface ReleasedPayload {
   kind: 'payload';
   /** A view into the window's own memory. */
@@ -145,6 +148,27 @@ export class ReceiveWindow {
       this.#aheadIndex = index;
       this.#aheadSlot = this.#slab.store(arrival);
     }
+  }
+
+  /**
+   * Releases a datagram at once, without holding it, when it is `next` and nothing is held or missing. `undefined` when it has
+   * to be put in.
+   */
+  pass(arrival: Arrival): ReleasedPayload | undefined {
+    const { index } = arrival;
+    if (index !== this.#next || index !== this.#end || this.crowded) return undefined;
+    this.#next = this.#end = index + 1;
+    this.#came.set(index);
+    const released = this.#released;
+    released.payload = passPayload(arrival);
+    released.index = index;
+    const { timestampTicks } = arrival;
+    released.timestampTicks = Number.isNaN(timestampTicks) ? undefined : timestampTicks;
+    released.arrivedAt = arrival.arrivedAt;
+    released.discontinuity = arrival.discontinuity;
+    this.#counters.packets++;
+    this.#counters.bytes += released.payload.length;
+    return released;
   }
 
   /** Releases `next`, which is held. */

@@ -38,6 +38,11 @@ export class PacedRelease implements Release {
     this.#inOrder.push(arrival, now);
   }
 
+  /** Each one has its time. */
+  pass(_arrival: Arrival): undefined {
+    return undefined;
+  }
+
   poll(now: number): Playout | undefined {
     const window = this.#window;
     const dueAt = this.#dueAt(window.firstHeld);

@@ -15,6 +15,11 @@ export interface ReleasedEnd {
 
 /** One way to empty a receive window. After each `push`, poll until `undefined` before the next. */
 export interface Release extends Stage<Arrival, Playout> {
+  /**
+   * Releases a datagram at once that would leave at the next poll and before which nothing does; `undefined` when it has to be
+   * pushed.
+   */
+  pass(arrival: Arrival): ReleasedPayload | undefined;
   /** How long a datagram is waited for and how long one is held at most, milliseconds. May change at any time. */
   latencyMs: number;
   /**

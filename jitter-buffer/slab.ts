@@ -43,6 +43,20 @@ const CHUNK_SLOTS = 256;
 
 const EMPTY = Buffer.alloc(0);
 
+/** Where datagrams lie that need not be held: one place for all, which stays in the processor's cache. */
+const passage = Buffer.allocUnsafeSlow(MAX_DATAGRAM_BYTES);
+/** The last view of a payload there, and where that begins. */
+let passing = EMPTY;
+let passingStart = 0;
+
+/** The payload of a datagram that need not be held: a view that is good until the next one passes, in any window. */
+export function passPayload({ datagram, payloadStart, payloadEnd }: Arrival): Buffer {
+  passage.set(datagram);
+  if (passingStart === payloadStart && passing.length === payloadEnd - payloadStart) return passing;
+  passingStart = payloadStart;
+  return (passing = passage.subarray(payloadStart, payloadEnd));
+}
+
 /** A fixed number of slots. A slot is a whole number from 0. */
 export class Slab {
   readonly #chunks: Buffer[] = [];

@@ -24,15 +24,25 @@ export type Event =
   | readonly [at: number, end: { endIndex: number | undefined }]
   | readonly [at: number, latency: { latencyMs: number }];
 
-/** What left: `40:2` datagram 2 at 40 ms, `40:gap 2+3`, `40:end`, `40:end proven`. */
-export function release(policy: Release, events: readonly Event[], until = Infinity): string[] {
+/** What left: `40:2` datagram 2 at 40 ms, `40:gap 2+3`, `40:end`, `40:end proven`. With `pass`, as far as it can without being held. */
+export function release(
+  policy: Release,
+  events: readonly Event[],
+  { until = Infinity, pass = false } = {},
+): string[] {
+  const passed: string[] = [];
   const stage: Stage<Event, string> = {
     push([at, what, mediaMs], now) {
-      if (typeof what === 'number') policy.push(arrivalOf(what, at, mediaMs), now);
-      else if ('latencyMs' in what) policy.latencyMs = what.latencyMs;
+      if (typeof what === 'number') {
+        const arrival = arrivalOf(what, at, mediaMs);
+        const released = pass ? policy.pass(arrival) : undefined;
+        if (released) passed.push(word(released));
+        else policy.push(arrival, now);
+      } else if ('latencyMs' in what) policy.latencyMs = what.latencyMs;
       else policy.end(what.endIndex, at + policy.latencyMs);
     },
     poll(now) {
+      if (passed.length > 0) return passed.shift();
       const output = policy.poll(now);
       return output && word(output); // at once: the next poll writes into the same object
     },

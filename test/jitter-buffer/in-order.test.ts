@@ -5,8 +5,12 @@ import { arrivalOf, release, type Event } from '../helpers/playout.ts';
 
 const LATENCY_MS = 50;
 
-function play(events: readonly Event[], until = Infinity): string[] {
-  return release(new InOrderRelease(new ReceiveWindow(64), LATENCY_MS), events, until);
+/** What leaves, which is the same when all is passed on that can be. */
+function play(events: readonly Event[]): string[] {
+  const released = release(new InOrderRelease(new ReceiveWindow(64), LATENCY_MS), events);
+  const passed = release(new InOrderRelease(new ReceiveWindow(64), LATENCY_MS), events, { pass: true });
+  expect(passed).toEqual(released);
+  return released;
 }
 
 const end = (endIndex?: number) => ({ endIndex });
@@ -193,6 +197,13 @@ describe('release in order', () => {
   for (const [name, events, released] of ends)
     it(`ends ${name}`, () => expect(play(events)).toEqual(released));
 
+  it('passes nothing on once an end is told, which what comes may disprove', () => {
+    const policy = new InOrderRelease(new ReceiveWindow(64), LATENCY_MS);
+    expect(policy.pass(arrivalOf(0, 0))?.index).toBe(0);
+    policy.end(undefined, 60);
+    expect(policy.pass(arrivalOf(1, 5))).toBeUndefined();
+  });
+
   it('stays ended', () => {
     const window = new ReceiveWindow(64);
     const policy = new InOrderRelease(window, LATENCY_MS);
@@ -243,7 +254,7 @@ describe('release in order', () => {
         [5, 6],
         [10, 4],
       ],
-      20,
+      { until: 20 },
     );
     const known = [0, 1, 4, 5, 6, 7].map((index) => policy.giveUpAt(index));
     expect(known).toEqual([-Infinity, 55, 55, 55, Infinity, Infinity]);

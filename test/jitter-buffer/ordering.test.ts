@@ -160,9 +160,56 @@ describe('a receive window', () => {
       expect(() => new ReceiveWindow(capacity)).toThrow(RangeError));
   }
 
+  it('passes on what is next while nothing is held, without holding it', () => {
+    const window = new ReceiveWindow(64);
+    const arrival = arrivalOf(0, 7);
+    const { payload, ...rest } = window.pass(arrival) ?? {};
+    expect(payload).toEqual(arrival.datagram.subarray(arrival.payloadStart, arrival.payloadEnd));
+    expect(rest).toEqual({
+      kind: 'payload',
+      index: 0,
+      timestampTicks: undefined,
+      arrivedAt: 7,
+      discontinuity: false,
+    });
+    expect(window).toMatchObject({ next: 1, end: 1, firstHeld: Infinity });
+    expect(window.counters).toMatchObject({ packets: 1, bytes: 188 });
+    window.put(arrivalOf(0, 8));
+    expect(window.counters).toMatchObject({ duplicate: 1, late: 0 });
+  });
+
+  it('shows of each one that it passes on the payload only, however long', () => {
+    const window = new ReceiveWindow(64);
+    const shown = [188, 188, 1316, 188].map((bytes, index) => {
+      const datagram = Buffer.alloc(12 + bytes, index);
+      return window.pass({ ...arrivalOf(index, 0), datagram, payloadStart: 12, payloadEnd: 12 + bytes })
+        ?.payload;
+    });
+    expect(shown.map((payload) => payload?.length)).toEqual([188, 188, 1316, 188]);
+    expect(shown.at(-1)).toEqual(Buffer.alloc(188, 3));
+  });
+
+  const notPassed: [name: string, put: number[], index: number][] = [
+    ['one before which something is missing', [0], 2],
+    ['one that came before', [0], 0],
+    ['the next one while later ones are held', [0, 2], 1],
+    ['the next one while it is held', [0, 1], 1],
+    ['the next one while another one waits for room', [0, 70], 1],
+  ];
+  for (const [name, put, index] of notPassed) {
+    it(`does not pass on ${name}`, () => {
+      const window = windowOf(put.slice(0, 1));
+      window.take();
+      for (const held of put.slice(1)) window.put(arrivalOf(held, 1));
+      expect(window.pass(arrivalOf(index, 2))).toBeUndefined();
+      expect(window.next).toBe(1);
+    });
+  }
+
   it('does what a list of all indexes would do', () => {
     const step = fc.oneof(
       fc.record({ kind: fc.constant('near' as const), by: fc.integer({ min: -20, max: 60 }) }),
+      fc.record({ kind: fc.constant('pass' as const), by: fc.integer({ min: -2, max: 2 }) }),
       fc.record({ kind: fc.constant('far' as const), by: fc.integer({ min: 60, max: 400 }) }),
       fc.record({ kind: fc.constant('drain' as const), by: fc.constant(0) }),
     );
@@ -176,7 +223,9 @@ describe('a receive window', () => {
           if (kind === 'drain') out.push(...drain(window));
           else if (index >= 0) {
             if (index >= window.next) came.add(index);
-            window.put(arrivalOf(index, 0));
+            const passed = kind === 'pass' ? window.pass(arrivalOf(index, 0)) : undefined;
+            if (passed) out.push(passed.index);
+            else window.put(arrivalOf(index, 0));
             if (window.crowded) out.push(...drain(window));
           }
         }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ReceiveWindow } from '../../jitter-buffer/ordering.ts';
 import { PacedRelease } from '../../jitter-buffer/paced.ts';
-import { release, type Event } from '../helpers/playout.ts';
+import { arrivalOf, release, type Event } from '../helpers/playout.ts';
 
 const LATENCY_MS = 50;
 
@@ -171,6 +171,11 @@ describe('paced release', () => {
   ];
   for (const [name, events, released] of cases) it(name, () => expect(play(events)).toEqual(released));
 
+  it('passes nothing on: each datagram has its time', () => {
+    const policy = new PacedRelease(new ReceiveWindow(64), LATENCY_MS);
+    expect(policy.pass(arrivalOf(0, 0))).toBeUndefined();
+  });
+
   it('follows a latency that changes while it runs', () => {
     const events: Event[] = [
       [0, 0],
@@ -192,7 +197,7 @@ describe('paced release', () => {
         [0, 0],
         [30, 3],
       ],
-      60,
+      { until: 60 },
     );
     for (const index of [0, 1, 2, 4]) known.push(policy.giveUpAt(index));
     expect(known).toEqual([-Infinity, 80, 80, Infinity]);
