@@ -5,6 +5,7 @@
  *                   ├─► reception (pure) ─► released ┼─► sinks: recorder, viewer feed, pipe
  *      RTCP socket ─┘        └─► reports ─► exchange └─► nextEnd
  */
+import type { ReleasedPayload } from '../jitter-buffer/ordering.ts';
 import { monotonicNow } from '../transport/clock.ts';
 import { afterSockets, Driver } from '../transport/driver.ts';
 import type { ArrivalQueue, ChosenInterface, Exchange, UdpEngine } from '../transport/udp.ts';
@@ -13,7 +14,7 @@ import { LancastError } from '../wire/errors.ts';
 import type { StreamSnapshot } from '../wire/metrics.ts';
 import { RateMeter } from './rate-meter.ts';
 import { Reception, type ReceptionInput, type ReceptionOutput } from './reception.ts';
-import type { Sink } from './sink.ts';
+import type { Released, Sink } from './sink.ts';
 import { TsMonitor } from './ts-monitor.ts';
 
 /** What a receiver listens to and how. */
@@ -95,13 +96,13 @@ class Session implements ReceiverSession {
 
   readonly #options: ReceiverOptions;
   readonly #now: () => number;
-  readonly #batchEnded = (): void => this.#driver.drain();
   readonly #reception: Reception;
   readonly #driver: Driver<ReceptionInput, ReceptionOutput>;
   readonly #rate = new RateMeter();
   readonly #monitor = new TsMonitor();
   #sinks: readonly Sink[] = [];
   #lookedAt = 0; // the time it was last: soon enough for the sinks
+  #isInBatch = false;
   #waiting: ((end: StreamEnd) => void)[] = [];
   #state: 'waiting' | 'playing' | 'ended' = 'waiting';
   #reason: StreamEnd['reason'] = 'told';
@@ -143,7 +144,7 @@ class Session implements ReceiverSession {
       ...(gatherMs !== undefined && { gatherMs }),
     });
     this.#media = await engine.openArrival(
-      { ...on(port), ...(receiveBufferBytes && { receiveBufferBytes }), afterBatch: this.#batchEnded },
+      { ...on(port), ...(receiveBufferBytes && { receiveBufferBytes }), afterBatch: () => this.#endBatch() },
       (data, arrivedAt, source) => this.#take(data, arrivedAt, source),
     );
     if (framing === 'udp' || framing === 'seq' || port === LAST_PORT) return;
@@ -214,8 +215,16 @@ class Session implements ReceiverSession {
   }
 
   #take(data: Buffer, arrivedAt: number, source: Endpoint): void {
-    this.#reception.pushMedia(data, arrivedAt, source);
-    if (this.#reception.isPressing) this.#driver.drain();
+    if (!this.#isInBatch) this.#now();
+    this.#isInBatch = true;
+    const passed = this.#reception.passMedia(data, arrivedAt, source);
+    if (passed) this.#play(passed);
+    else if (this.#reception.isPressing) this.#driver.drain();
+  }
+
+  #endBatch(): void {
+    this.#isInBatch = false;
+    this.#driver.drain();
   }
 
   #route(output: ReceptionOutput): void {
@@ -227,10 +236,8 @@ class Session implements ReceiverSession {
       case 'second-sender':
         return; // both stand in the figures
       case 'payload':
-        this.#state = 'playing';
-        this.#rate.add(output.payload.length, output.arrivedAt);
-        this.#monitor.push(output.payload, output.arrivedAt);
-        break;
+        this.#play(output);
+        return;
       case 'gap':
         this.#monitor.gap();
         break;
@@ -240,8 +247,19 @@ class Session implements ReceiverSession {
       case 'end':
         break;
     }
-    for (const sink of this.#sinks) sink.push(output, this.#lookedAt);
+    this.#feed(output);
     if (output.kind === 'end') this.#end({ reason: this.#reason, proven: output.proven });
+  }
+
+  #play(released: ReleasedPayload): void {
+    this.#state = 'playing';
+    this.#rate.add(released.payload.length, released.arrivedAt);
+    this.#monitor.push(released.payload, released.arrivedAt);
+    this.#feed(released);
+  }
+
+  #feed(released: Released): void {
+    for (const sink of this.#sinks) sink.push(released, this.#lookedAt);
   }
 
   /** Whatever is held is released now; the stream has ended even if nothing was. */

@@ -4,7 +4,7 @@
  * Who plays is decided by others (`reception.ts`). What was held of a sender before he played is taken first, as if it came now.
  */
 import { InOrderRelease } from '../jitter-buffer/in-order.ts';
-import { ReceiveWindow } from '../jitter-buffer/ordering.ts';
+import { ReceiveWindow, type ReleasedPayload } from '../jitter-buffer/ordering.ts';
 import { PacedRelease } from '../jitter-buffer/paced.ts';
 import type { Playout, Release } from '../jitter-buffer/release.ts';
 import { emptyArrival, type Arrival } from '../jitter-buffer/slab.ts';
@@ -125,14 +125,16 @@ export class PlayedStream {
     return epoch?.framing === 'rtp' && epoch.ssrc === ssrc && epoch.sender.endpoint.address === address;
   }
 
-  /** Takes a datagram that came from its sender's address. */
-  take(data: Buffer, arrivedAt: number): Taken {
+  /** Takes a datagram that came from its sender's address. With `mayPass` it comes back when it can leave at once. */
+  take(data: Buffer, arrivedAt: number, mayPass: boolean): Taken | ReleasedPayload {
     const epoch = this.#epoch;
     if (!epoch) return 'foreign';
     const arrival = this.#arrival;
     const reading = epoch.read(data, arrivedAt, arrival);
     if (reading === 'arrival') {
       if (this.#release.ended && arrival.index >= this.#window.next) return 'foreign';
+      const passed = mayPass && !this.isReplaying ? this.#release.pass(arrival) : undefined;
+      if (passed) return passed;
       this.#release.push(arrival, arrivedAt);
       return 'taken';
     }
@@ -204,12 +206,11 @@ export class PlayedStream {
   /** Counters and gauges at `now`. */
   figures(now: number): PlayedFigures {
     const epoch = this.#epoch;
-    const { lost, ...counters } = this.#window.counters;
+    const { counters } = this.#window;
     const figures: PlayedFigures = {
       ...counters,
-      lost,
       recovered: 0,
-      unrecovered: lost,
+      unrecovered: counters.lost,
       restarts: this.#restarts,
       lossMayBeUnderstated: this.#wasBare,
       bufferMs: this.#window.heldMs,

@@ -1,5 +1,5 @@
 /** Receives as a process does whose event loop is busy now and then: by the driver, in batches, on virtual time. */
-import type { ReceptionFigures, ReceptionOptions } from '../../receiver/reception.ts';
+import type { ReceptionFigures, ReceptionOptions, ReceptionOutput } from '../../receiver/reception.ts';
 import { Driver, type DriverOptions } from '../../transport/driver.ts';
 import type { InTransit } from './network.ts';
 import { newReception, SENDER, type Output, type Sent } from './receive.ts';
@@ -29,15 +29,15 @@ export function receiveInLoop(
   const loop = new Loop(busy);
   const reception = newReception(options);
   const outputs: Output[] = [];
-  const driver = new Driver(
-    reception,
-    (output) => {
-      const at = loop.now;
-      if (output.kind === 'payload') outputs.push({ at, ...output, payload: Buffer.from(output.payload) });
-      else outputs.push({ at, ...output });
-    },
-    { ...loop.clock, lacksInput: (now) => reception.lacksInput(now) },
-  );
+  const keep = (output: ReceptionOutput): void => {
+    const at = loop.now;
+    if (output.kind === 'payload') outputs.push({ at, ...output, payload: Buffer.from(output.payload) });
+    else outputs.push({ at, ...output });
+  };
+  const driver = new Driver(reception, keep, {
+    ...loop.clock,
+    lacksInput: (now) => reception.lacksInput(now),
+  });
   const media = new Socket(
     arrivals.filter(({ item }) => !item.rtcp),
     gatherMs,
@@ -52,7 +52,8 @@ export function receiveInLoop(
     }
     const datagrams = media.take(loop.now);
     for (const [index, { at, item }] of datagrams.entries()) {
-      reception.pushMedia(item.data, at, item.from ?? SENDER);
+      const passed = reception.passMedia(item.data, at, item.from ?? SENDER);
+      if (passed) keep(passed);
       const isLast = index % BATCH === BATCH - 1 || index === datagrams.length - 1;
       if (isLast || reception.isPressing) driver.drain();
     }

@@ -24,8 +24,11 @@ function at(url: string): MediaAddress {
 class Notes implements Sink {
   readonly kinds: string[] = [];
   readonly payloads: Buffer[] = [];
+  /** What it was told to be the time, and what it was. */
+  readonly times: [told: number, now: number][] = [];
 
-  push(released: Released): void {
+  push(released: Released, now: number): void {
+    this.times.push([now, monotonicNow()]);
     if (released.kind === 'payload') this.payloads.push(Buffer.from(released.payload));
     else this.kinds.push(released.kind);
   }
@@ -146,6 +149,20 @@ describe('startReceiver', () => {
     expect(session.snapshot()).toMatchObject({ packets: 400, lost: 0, late: 0, reordered: 1, restarts: 0 });
     expect(session.snapshot().jitterMs).toBeLessThan(10);
     expect(notes.kinds).toEqual([]);
+  });
+
+  it('tells its sinks the time, however long nothing came before', async () => {
+    const { notes } = await receive('rtp://239.255.1.1:5004');
+    const stream = rtpRun({ count: 40, at: monotonicNow(), timestamp: 0 });
+    for (let from = 0; from < 40; from += 10) {
+      await pass(2500);
+      const batch = stream
+        .slice(from, from + 10)
+        .map(({ item }) => ({ data: item.data, arrivedAt: monotonicNow() }));
+      engine.deliverBatch(5004, batch, MEDIA);
+    }
+    expect(notes.payloads).toHaveLength(40);
+    for (const [told, now] of notes.times) expect(told).toBe(now);
   });
 
   it('is playing while datagrams come, with their rate, and silent a second after they stop', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { ReceptionOutput } from '../../receiver/reception.ts';
 import { parseRtcp } from '../../wire/rtcp.ts';
 import { payloadOf } from '../helpers/packets.ts';
 import { brief, newReception, receive, SENDER, type Output } from '../helpers/receive.ts';
@@ -143,14 +144,16 @@ describe('datagrams that are handed over together', () => {
   /** Pushes all of them without a poll between, except where it is asked for, and polls at `now`. */
   function handOver(reception: ReturnType<typeof newReception>, arrivals: Arrivals, now: number): Output[] {
     const outputs: Output[] = [];
+    const keep = (output: ReceptionOutput) => {
+      const { payload } = { payload: undefined, ...output };
+      outputs.push({ at: now, ...output, ...(payload && { payload: Buffer.from(payload) }) });
+    };
     const drain = () => {
-      for (let output = reception.poll(now); output; output = reception.poll(now)) {
-        const { payload } = { payload: undefined, ...output };
-        outputs.push({ at: now, ...output, ...(payload && { payload: Buffer.from(payload) }) });
-      }
+      for (let output = reception.poll(now); output; output = reception.poll(now)) keep(output);
     };
     for (const { at, item } of arrivals) {
-      reception.pushMedia(item.data, at, item.from ?? SENDER);
+      const passed = reception.passMedia(item.data, at, item.from ?? SENDER);
+      if (passed) keep(passed);
       if (reception.isPressing) drain();
     }
     drain();
