@@ -44,8 +44,11 @@ export class Recorder implements Recording {
   #behind = false; // the disk has not taken everything since the trouble began
   #retryAt = 0;
   #syncAt = 0;
+  /** What was begun last, and whether it goes on. */
   #writing: Promise<void> | undefined;
+  #isWriting = false;
   #syncing: Promise<void> | undefined;
+  #isSyncing = false;
   #closing = false;
 
   constructor(
@@ -94,20 +97,21 @@ export class Recorder implements Recording {
     if (now - this.#spill.oldestAt > SLOW_AFTER_MS) this.#tooSlow();
     this.#begin(now, true);
     // The tick after this one would be too late.
-    if (!this.#syncing && now + WRITE_EVERY_MS > this.#syncAt && !this.#file.unsafe) {
+    if (!this.#isSyncing && now + WRITE_EVERY_MS > this.#syncAt && !this.#file.unsafe) {
       this.#syncAt = now + SYNC_EVERY_MS;
-      this.#syncing = this.#sync().finally(() => (this.#syncing = undefined));
+      this.#syncing = this.#sync();
     }
   }
 
   /** Begins to write, unless that is going on or the disk refused just now. */
   #begin(now: number, everything: boolean): void {
-    if (this.#writing || now < this.#retryAt) return;
-    this.#writing = this.#write(everything).finally(() => (this.#writing = undefined));
+    if (this.#isWriting || now < this.#retryAt) return;
+    this.#writing = this.#write(everything);
   }
 
   /** Writes whole chunks until there are none or the disk refuses; with `everything` also, once, the one begun last. */
   async #write(everything: boolean): Promise<void> {
+    this.#isWriting = true;
     try {
       if (this.#file.unsafe) this.#drop(await this.#file.revert());
       while (everything || this.#spill.hasWhole) {
@@ -116,22 +120,29 @@ export class Recorder implements Recording {
         if (chunks.length === 0) break;
         const before = this.#file.bytes;
         const pieces = chunks.map(({ memory, start, end }) => memory.subarray(start, end));
-        await this.#file
-          .append(pieces, this.#unit)
-          .finally(() => this.#spill.release(this.#file.bytes - before));
+        try {
+          await this.#file.append(pieces, this.#unit);
+        } finally {
+          this.#spill.release(this.#file.bytes - before);
+        }
       }
       this.#behind = false;
     } catch (error) {
       this.#inTrouble(error);
+    } finally {
+      this.#isWriting = false;
     }
   }
 
   async #sync(): Promise<void> {
+    this.#isSyncing = true;
     try {
       const proven = await this.#file.sync();
       if (proven && this.#trouble && !this.#behind) this.#wellAgain();
     } catch (error) {
       this.#inTrouble(error);
+    } finally {
+      this.#isSyncing = false;
     }
   }
 

@@ -8,14 +8,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { LancastError, type ErrorCode } from '../../wire/errors.ts';
-
-/** What is needed of a file handle; `FileHandle` of node:fs/promises is one. */
-export interface DiskHandle {
-  writev(pieces: Buffer[], position: number): Promise<{ bytesWritten: number }>;
-  truncate(bytes: number): Promise<void>;
-  sync(): Promise<void>;
-  close(): Promise<void>;
-}
+import { openDiskFile, type DiskHandle } from './disk-file.ts';
 
 /** A length of the file and the hash of just that much. */
 interface Mark {
@@ -26,7 +19,7 @@ interface Mark {
 /** Opens `path` for a new recording; what was in it is overwritten. Throws E401, E402 or E404. */
 export async function openRecordingFile(path: string, unhashed = false): Promise<RecordingFile> {
   try {
-    const handle = await open(path, 'w');
+    const handle = await openDiskFile(path);
     await syncDirectory(dirname(path));
     return new RecordingFile(path, handle, unhashed);
   } catch (cause) {
@@ -72,12 +65,12 @@ export class RecordingFile {
    */
   async append(pieces: readonly Buffer[], unit: number): Promise<void> {
     const before = this.#bytes;
+    const all = totalOf(pieces);
     let written = 0;
-    let rest = behind(pieces, 0);
     try {
-      while (rest.length > 0) {
-        written += (await this.#handle.writev(rest, before + written)).bytesWritten;
-        rest = behind(pieces, written);
+      while (written < all) {
+        const rest = written === 0 ? pieces : behind(pieces, written);
+        written += await this.#handle.writev(rest, before + written);
       }
       this.#grow(pieces, written);
     } catch (cause) {
@@ -130,7 +123,7 @@ export class RecordingFile {
     let left = bytes;
     for (const piece of pieces) {
       if (left <= 0) break;
-      this.#hash?.update(piece.subarray(0, left));
+      this.#hash?.update(left < piece.length ? piece.subarray(0, left) : piece);
       left -= piece.length;
     }
   }
@@ -139,6 +132,12 @@ export class RecordingFile {
   async #trim(): Promise<void> {
     await this.#handle.truncate(this.#bytes).catch(() => undefined);
   }
+}
+
+function totalOf(pieces: readonly Buffer[]): number {
+  let bytes = 0;
+  for (const { length } of pieces) bytes += length;
+  return bytes;
 }
 
 /** What lies behind the first `bytes` of `pieces`. */

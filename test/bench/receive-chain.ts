@@ -1,7 +1,8 @@
 /** The receiver as it runs, with an engine that is handed the datagrams, and a recorder whose file takes everything and keeps nothing. */
 import { startReceiver } from '../../receiver/index.ts';
 import { Recorder } from '../../receiver/sinks/recorder.ts';
-import { RecordingFile, type DiskHandle } from '../../receiver/sinks/recording-file.ts';
+import type { DiskHandle } from '../../receiver/sinks/disk-file.ts';
+import { RecordingFile } from '../../receiver/sinks/recording-file.ts';
 import { monotonicNow } from '../../transport/clock.ts';
 import type { ArrivalOptions, ArrivalSink, ChosenInterface, UdpEngine } from '../../transport/udp.ts';
 
@@ -56,10 +57,10 @@ export async function openReceiveChain(): Promise<ReceiveChain> {
 
 /** A file that takes everything at once. */
 class Nowhere implements DiskHandle {
-  writev(pieces: Buffer[]): Promise<{ bytesWritten: number }> {
-    let bytesWritten = 0;
-    for (const { length } of pieces) bytesWritten += length;
-    return Promise.resolve({ bytesWritten });
+  writev(pieces: readonly Buffer[]): Promise<number> {
+    let bytes = 0;
+    for (const { length } of pieces) bytes += length;
+    return Promise.resolve(bytes);
   }
   async truncate(): Promise<void> {}
   async sync(): Promise<void> {}

@@ -1,5 +1,5 @@
 /** A disk in memory that can be full, slow or broken. */
-import type { DiskHandle } from '../../../receiver/sinks/recording-file.ts';
+import type { DiskHandle } from '../../../receiver/sinks/disk-file.ts';
 
 /** The errors that node:fs makes. */
 function errno(code: string): Error {
@@ -25,7 +25,7 @@ export class FakeDisk implements DiskHandle {
   syncGate: Promise<void> = Promise.resolve();
   closed = false;
 
-  async writev(pieces: Buffer[], position: number) {
+  async writev(pieces: readonly Buffer[], position: number) {
     const bytes = Buffer.concat(pieces);
     this.writes.push(bytes.length);
     await this.gate;
@@ -33,7 +33,7 @@ export class FakeDisk implements DiskHandle {
     const taken = Math.min(bytes.length, this.mostPerWrite, this.room - position);
     if (taken <= 0) throw errno('ENOSPC');
     this.content = Buffer.concat([this.content.subarray(0, position), bytes.subarray(0, taken)]);
-    return { bytesWritten: taken };
+    return taken;
   }
 
   async truncate(bytes: number) {
