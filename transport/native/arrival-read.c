@@ -120,6 +120,12 @@ static void weigh(struct arrivals *arrivals, struct arrival_socket *socket, doub
   }
 }
 
+/* The first eight bytes are family, port and, of IPv4, the address: nothing else counts there. */
+static bool same_source(const union address *a, const union address *b) {
+  if (memcmp(a, b, 8) != 0) return false;
+  return a->any.sa_family != AF_INET6 || memcmp(&a->six, &b->six, sizeof a->six) == 0;
+}
+
 /* Takes one message apart. */
 static void take(struct arrivals *arrivals, struct arrival_socket *socket, int index) {
   struct batch *batch = arrivals->batch;
@@ -131,7 +137,7 @@ static void take(struct arrivals *arrivals, struct arrival_socket *socket, int i
   if (at > batch->now) at = batch->now;
   if (at < socket->floor_ms) at = socket->floor_ms;
   socket->floor_ms = at;
-  if (memcmp(&batch->from[index], &socket->from, batch->messages[index].msg_hdr.msg_namelen) != 0) {
+  if (!same_source(&batch->from[index], &socket->from)) {
     socket->from = batch->from[index];
     socket->source++;
   }
