@@ -37,7 +37,9 @@ static struct timespec timespec_of(double ms) {
   return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
 }
 
+/* For a time that has passed the system would set a timer all the same, which costs as much as twenty datagrams. */
 static void sleep_until(double at) {
+  if (at <= monotonic_ms()) return;
   const struct timespec then = timespec_of(at);
   clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &then, NULL);
 }
