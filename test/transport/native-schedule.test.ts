@@ -8,8 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const EVERY_MS = (1316 * 8) / 20_000; // one 20 Mbit/s programme
 
-/** What left together: when, and the due times of the datagrams. */
-type Burst = [now: number, dueTimes: number[]];
+/** What left together: when, the due times of the datagrams, and when it was foretold for. */
+type Burst = [now: number, dueTimes: number[], foretold: number];
 
 describe("the native engine's schedule", () => {
   let folder = '';
@@ -35,8 +35,8 @@ describe("the native engine's schedule", () => {
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => {
-        const [now = 0, count = 0] = line.split(' ').map(Number);
-        return [now, dueTimes.slice(first, (first += count))];
+        const [now = 0, count = 0, foretold = 0] = line.split(' ').map(Number);
+        return [now, dueTimes.slice(first, (first += count)), foretold];
       });
   }
 
@@ -98,8 +98,18 @@ describe("the native engine's schedule", () => {
   });
 
   it('sends together what is due at the same time', () => {
-    expect(run(0, Array(7).fill(1000))).toEqual([[1000, Array(7).fill(1000)]]);
-    expect(run(2, Array(7).fill(1000))).toEqual([[1000, Array(7).fill(1000)]]);
+    for (const quantumMs of [0, 2]) {
+      const bursts = run(quantumMs, Array(7).fill(1000));
+      expect(bursts.map(([now, dueTimes]) => [now, dueTimes.length])).toEqual([[1000, 7]]);
+    }
+  });
+
+  it('foretells when it wakes up after the next time, while datagrams come evenly', () => {
+    for (const quantumMs of [0, 0.5, 1, 2])
+      for (const everyMs of [EVERY_MS, 3 * EVERY_MS]) {
+        const bursts = run(quantumMs, evenly(1000, everyMs)).slice(5);
+        for (const [now, , foretold] of bursts) expect(foretold).toBe(now);
+      }
   });
 
   it('keeps the pace of 1 Gbit/s, with a timer that always comes late', () => {

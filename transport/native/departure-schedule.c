@@ -57,6 +57,12 @@ double schedule_wake_at(const struct schedule *schedule, double due) {
   return ceil(fmax(schedule->opened_at + pause, due - span / 2) / step) * step;
 }
 
+double schedule_wake_after(const struct schedule *schedule, double at, double second) {
+  struct schedule then = *schedule;
+  then.opened_at = at;
+  return schedule_wake_at(&then, fmax(second, at)); /* nothing was left over, presumably */
+}
+
 /* Fits the quantum to what the one before has held. */
 static void fit_span(struct schedule *schedule) {
   if (schedule->released > DENSE_DATAGRAMS) schedule->span = fmax(schedule->span / 2, shortest_span(schedule->quantum));

@@ -5,6 +5,7 @@
 #include <linux/futex.h>
 #include <math.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 pthread_mutex_t departure_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -18,6 +19,41 @@ static pthread_mutex_t life_lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic double armed_for;
 static atomic_uint bell;
 
+/* When to wake up, and when presumably after that. */
+struct plan {
+  double at, then;
+};
+static const struct plan NEVER = {INFINITY, INFINITY};
+
+/*
+ * What costs most of a short sleep is to set the hardware's timer: 10 us and more in a virtual machine. It is set to the next of all
+ * timers when one has gone off, and again for each that is to go off sooner: the kernel's tick, which begins anew whenever the
+ * processor has something to do, and our next wake-up. Unless that is known by then, from a timer that nobody waits for. There are
+ * two of these, by turns: the one that is set has gone off, since to move the next timer of all would again set the hardware's.
+ */
+static int pilots[2];
+/* Wake-ups farther apart than this come behind the kernel's tick, and gain nothing. */
+#define PILOT_MS 4
+
+static struct timespec timespec_of(double at) {
+  return (struct timespec){.tv_sec = (time_t)(at / 1e3), .tv_nsec = (long)(fmod(at, 1e3) * 1e6)};
+}
+
+static void open_pilots(void) {
+  for (int i = 0; i < 2; i++) pilots[i] = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+}
+
+static void close_pilots(void) {
+  for (int i = 0; i < 2; i++) close(pilots[i]);
+}
+
+static void set_pilot(struct plan plan) {
+  static unsigned turn;
+  if (plan.then - plan.at >= PILOT_MS) return;
+  const struct itimerspec then = {.it_value = timespec_of(plan.then)};
+  timerfd_settime(pilots[turn++ % 2], TFD_TIMER_ABSTIME, &then, NULL);
+}
+
 static void ring(void) {
   bell++;
   syscall(SYS_futex, &bell, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
@@ -25,12 +61,28 @@ static void ring(void) {
 
 /* Sleeps until `at`, or until the bell is no longer as it was heard. */
 static void sleep_until(double at, unsigned heard) {
-  struct timespec until = {.tv_sec = (time_t)(at / 1e3), .tv_nsec = (long)(fmod(at, 1e3) * 1e6)};
+  const struct timespec until = timespec_of(at);
   syscall(SYS_futex, &bell, FUTEX_WAIT_BITSET_PRIVATE, heard, at < INFINITY ? &until : NULL, NULL, FUTEX_BITSET_MATCH_ANY);
 }
 
+/* The plan of two. */
+static struct plan both(struct plan one, struct plan other) {
+  const double at = fmin(one.at, other.at);
+  return (struct plan){at, fmin(one.at > at ? one.at : one.then, other.at > at ? other.at : other.then)};
+}
+
+/* When a queue wants to be driven whose next datagram is `entry`. */
+static struct plan plan_of(const struct departure_queue *queue, const struct entry *entry) {
+  const double at = schedule_wake_at(&queue->schedule, entry->due_at - queue->ahead);
+  struct cursor next = queue->released;
+  struct entry second;
+  next.passed++;
+  const bool soon = queue->schedule.span < PILOT_MS && entry_at(&next, &second);
+  return (struct plan){at, soon ? schedule_wake_after(&queue->schedule, at, second.due_at - queue->ahead) : INFINITY};
+}
+
 /* Sends what is due of one queue. Returns when it wants to be driven again. */
-static double drive(struct departure_queue *queue) {
+static struct plan drive(struct departure_queue *queue) {
   const double now = monotonic_ms();
   struct entry entry;
   bool more = entry_at(&queue->released, &entry);
@@ -42,7 +94,7 @@ static double drive(struct departure_queue *queue) {
     }
   }
   const double again = send_released(queue, now);
-  return more ? fmin(again, schedule_wake_at(&queue->schedule, entry.due_at - queue->ahead)) : again;
+  return both(more ? plan_of(queue, &entry) : NEVER, (struct plan){again, INFINITY});
 }
 
 /*
@@ -57,21 +109,25 @@ static void fetch_next(const struct departure_queue *queue) {
 
 static void *run(void *unused) {
   run_promptly();
+  open_pilots();
   for (;;) {
     const unsigned heard = bell;
-    double wake_at = INFINITY;
+    struct plan plan = NEVER;
     armed_for = INFINITY; /* whatever is pushed from here on rings, until it is known when to wake up */
     pthread_mutex_lock(&departure_lock);
     const bool over = stopping;
     for (struct departure_queue *queue = queues; queue && !over; queue = queue->next) {
       fetch_next(queue);
-      wake_at = fmin(wake_at, drive(queue));
+      plan = both(plan, drive(queue));
     }
     pthread_mutex_unlock(&departure_lock);
-    if (over) return unused;
-    armed_for = wake_at;
-    sleep_until(wake_at, heard);
+    if (over) break;
+    armed_for = plan.at;
+    set_pilot(plan);
+    sleep_until(plan.at, heard);
   }
+  close_pilots();
+  return unused;
 }
 
 int thread_add(struct departure_queue *queue) {

@@ -77,6 +77,8 @@ struct schedule {
 void schedule_init(struct schedule *schedule, double quantum);
 /* When `schedule_opens` may next be true for a first datagram that is due at `due`. */
 double schedule_wake_at(const struct schedule *schedule, double due);
+/* The same for what follows a burst at `at`, which begins before a datagram that is due at `second`. */
+double schedule_wake_after(const struct schedule *schedule, double at, double second);
 /* Begins a burst at `now`; false when it is too soon. */
 bool schedule_opens(struct schedule *schedule, double due, double now);
 /* Whether the next datagram belongs to the burst that was begun at `now`. */
