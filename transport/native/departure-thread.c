@@ -49,7 +49,7 @@ static void close_pilots(void) {
 
 static void set_pilot(struct plan plan) {
   static unsigned turn;
-  if (plan.then - plan.at >= PILOT_MS) return;
+  if (!(plan.then < plan.at + PILOT_MS)) return;
   const struct itimerspec then = {.it_value = timespec_of(plan.then)};
   timerfd_settime(pilots[turn++ % 2], TFD_TIMER_ABSTIME, &then, NULL);
 }
