@@ -1,6 +1,13 @@
 /** Many programmes of 8 Mbit/s at once: by lancast from one process, by peers from a process each. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DATAGRAM_BYTES, PAYLOAD_BYTES, absence, type Bench, type Findings } from './bench.ts';
+import {
+  DATAGRAM_BYTES,
+  PAYLOAD_BYTES,
+  absence,
+  type Bench,
+  type Findings,
+  STEADY_AFTER_MS,
+} from './bench.ts';
 import { startCapture, type Captured } from './capture.ts';
 import { multicastBytes } from './counters.ts';
 import { CHANNEL_BITS_PER_SECOND, channelPorts } from './films.ts';
@@ -10,8 +17,6 @@ import { formatFigure, limitRow, median, ratioRow, worstOf, type Row } from './t
 
 const GROUP = '239.255.13.75';
 const ROUNDS = 3;
-/** Also the time until the last of fifty programs has started. */
-const STEADY_AFTER_MS = 5000;
 const WINDOW_SECONDS = 6;
 const FEW = 50;
 const MANY = 200;

@@ -1,6 +1,6 @@
 /** One 20 Mbit/s programme, sent by each program in turn: cost and evenness. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { absence, type Bench, type Findings } from './bench.ts';
+import { absence, type Bench, type Findings, STEADY_AFTER_MS } from './bench.ts';
 import { startCapture, type Captured } from './capture.ts';
 import { FFMPEG, GSTREAMER, MULTICAT, VLC, lancastSender, type SenderProgram } from './senders.ts';
 import { formatFigure, limitRow, median, ratioRow, type Figure, type Row, type SideBySide } from './table.ts';
@@ -8,7 +8,6 @@ import { formatFigure, limitRow, median, ratioRow, type Figure, type Row, type S
 const GROUP = '239.255.13.77';
 const FIRST_PORT = 6004;
 const ROUNDS = 3;
-const STEADY_AFTER_MS = 2500;
 const WINDOW_SECONDS = 8;
 /** Datagrams that are due in a millisecond. */
 const DATAGRAMS_PER_MS = 20_000_000 / 8 / 1316 / 1000;

@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { PAYLOAD_BYTES, absence, type Bench, type Findings } from './bench.ts';
+import { PAYLOAD_BYTES, absence, type Bench, type Findings, STEADY_AFTER_MS } from './bench.ts';
 import { Measured } from './processes.ts';
 import { median, ratioRow } from './table.ts';
 import type { Haul } from './viewer-clients.ts';
@@ -14,8 +14,6 @@ const FIRST_PORT = 5504;
 const UDPXY_PORT = 4022;
 const CLIENT_PROGRAM = fileURLToPath(new URL('viewer-clients.js', import.meta.url));
 const FILM_SECONDS = 24;
-/** Until then V8 compiles what a server that runs for days has long compiled. */
-const STEADY_AFTER_MS = 11_000;
 const WINDOW_MS = 11_000;
 const LIMIT_MS = 20_000;
 /** For udpxy to listen, and for the last datagrams to reach everybody. */
