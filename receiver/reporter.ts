@@ -65,6 +65,8 @@ interface Sender {
 const DEFAULT_INTERVAL_MS = 5000;
 const MIN_INTERVAL_MS = 1000;
 const MAX_INTERVAL_MS = 600_000;
+/** Reports leave at multiples of this: those of all streams of a process share their wake-ups, which cost more than they do. */
+const GRID_MS = 100;
 /** A sender that has not reported for so many intervals is no longer answered. */
 const PATIENCE = 5;
 /** Senders remembered that are not received. */
@@ -108,7 +110,8 @@ export class ReceiverReporter implements Stage<ReceiverReporterInput, ReceiverRe
     if (sender?.reportTo === undefined) return undefined;
     const intervalMs = intervalOf(sender);
     if (now - sender.lastSrAt > PATIENCE * Math.max(intervalMs, DEFAULT_INTERVAL_MS)) return undefined;
-    this.#reportAt = now + intervalMs * (0.5 + this.#options.random());
+    const dueAt = now + intervalMs * (0.5 + this.#options.random());
+    this.#reportAt = Math.round(dueAt / GRID_MS) * GRID_MS;
     return this.#report(sender, sender.reportTo, now);
   }
 

@@ -95,7 +95,7 @@ describe('ReceiverReporter: when', () => {
     [
       'answers the first report at once, then at the interval it names',
       [[0, STREAM], came(40, [sr(), lanc()])],
-      ['40 learned 7 100', `40 ${REPORT}`, `2040 ${REPORT}`, `4040 ${REPORT}`, `6040 ${REPORT}`],
+      ['40 learned 7 100', `40 ${REPORT}`, `2000 ${REPORT}`, `4000 ${REPORT}`, `6000 ${REPORT}`],
     ],
     [
       'answers at once also when the report came before the stream',
@@ -104,15 +104,15 @@ describe('ReceiverReporter: when', () => {
         '40 learned 7 100',
         '60 learned 7 100',
         `60 ${REPORT}`,
-        `2060 ${REPORT}`,
-        `4060 ${REPORT}`,
-        `6060 ${REPORT}`,
+        `2100 ${REPORT}`,
+        `4100 ${REPORT}`,
+        `6100 ${REPORT}`,
       ],
     ],
     [
       'reports every five seconds to a sender that names no interval',
       [[0, STREAM], came(40, [sr()])],
-      [`40 ${REPORT}`, `5040 ${REPORT}`],
+      [`40 ${REPORT}`, `5000 ${REPORT}`],
     ],
     [
       'takes up a new interval after the next report',
@@ -180,7 +180,7 @@ describe('ReceiverReporter: what', () => {
     const block = { ...FIGURES, ssrc: SSRC, lastSr: 0xb705_2000, delaySinceLastSr: 0 };
     const sdes = { kind: 'sdes', chunks: [{ ssrc: OWN, cname: 'room@house' }] };
     expect(first).toEqual([{ kind: 'rr', ssrc: OWN, reports: [block] }, sdes]);
-    const delaySinceLastSr = compactFromMs(2000);
+    const delaySinceLastSr = compactFromMs(2000 - 40);
     expect(second).toEqual([{ kind: 'rr', ssrc: OWN, reports: [{ ...block, delaySinceLastSr }] }, sdes]);
   });
 
