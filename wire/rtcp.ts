@@ -68,6 +68,16 @@ export interface AppPacket {
   data: Buffer;
 }
 
+/** A packet of a type that is not listed here, such as feedback (`rtcp-feedback.ts`). */
+export interface UnknownPacket {
+  kind: 'unknown';
+  packetType: number;
+  /** The five bits behind version and padding. */
+  count: number;
+  /** Whole words; a view into the datagram. */
+  body: Buffer;
+}
+
 /** One packet of a compound. */
 export type RtcpPacket =
   | SenderReport
@@ -76,8 +86,7 @@ export type RtcpPacket =
   /** Goodbye, §6.6. */
   | { kind: 'bye'; ssrcs: number[]; reason?: string }
   | AppPacket
-  /** A type that is not listed here, such as feedback; `body` is a view into the datagram. */
-  | { kind: 'unknown'; packetType: number; count: number; body: Buffer };
+  | UnknownPacket;
 
 /** Why a datagram is not an RTCP compound. Also the value of the `reason` label in the metrics. */
 export type RtcpFault =
@@ -125,6 +134,12 @@ export function parseRtcp(datagram: Buffer): RtcpPacket[] | RtcpFault {
     offset = end;
   } while (offset < datagram.length);
   return packets;
+}
+
+/** Tells RTCP from RTP where both come to one port, by the second byte (RFC 5761 §4). */
+export function isRtcp(datagram: Buffer): boolean {
+  const packetType = datagram[1] ?? 0;
+  return packetType >= 192 && packetType <= 223;
 }
 
 /** Writes one compound into a new buffer. Packets go in the order given: a report first, goodbye last. */

@@ -1,6 +1,13 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseRtcp, writeRtcp, type ReportBlock, type RtcpFault, type RtcpPacket } from '../../wire/rtcp.ts';
+import {
+  isRtcp,
+  parseRtcp,
+  writeRtcp,
+  type ReportBlock,
+  type RtcpFault,
+  type RtcpPacket,
+} from '../../wire/rtcp.ts';
 import { anyBytes, damaged, hex, prefixes } from '../helpers/bytes.ts';
 
 fc.configureGlobal({ seed: 3611 });
@@ -288,4 +295,18 @@ describe('writeRtcp', () => {
       }),
     );
   });
+});
+
+describe('isRtcp', () => {
+  const datagrams: [name: string, datagram: string, answer: boolean][] = [
+    ['a receiver report', RR_HEX, true],
+    ['feedback', '81 cd 0003 00000001 00000002 00070000', true],
+    ['media', '80 21 0001 00000002 00000003', false],
+    ['a retransmission', '80 61 0001 00000002 00000003 0001', false],
+    ['a retransmission with a marker', '80 e1 0001 00000002 00000003 0001', false],
+    ['one byte', '80', false],
+  ];
+  for (const [name, datagram, answer] of datagrams)
+    it(`${answer ? 'takes' : 'does not take'} ${name} for RTCP`, () =>
+      expect(isRtcp(hex(datagram))).toBe(answer));
 });
