@@ -1,0 +1,270 @@
+/**
+ * Answers the receivers' NACKs with retransmissions (RFC 4585, RFC 4588) out of a bounded history, and challenges receivers to
+ * prove where they are before they get any. Never an amplifier (`feedback-guard.ts`), and never more than a share of the stream.
+ *
+ * A repair goes to the group when two receivers asked for it, else to where the request came from. One that was sent is not sent
+ * again before its receiver can have known: for a round trip.
+ */
+import { sameEndpoint, type Endpoint } from '../wire/address.ts';
+import { writeLanc } from '../wire/lanc.ts';
+import { writeRtcp } from '../wire/rtcp.ts';
+import { RTP_RTX, writeRtx } from '../wire/rtx.ts';
+import type { Stage } from '../wire/stage.ts';
+import { MAX_RECEIVERS, type FeedbackGuard, type Standing } from './feedback-guard.ts';
+import { readFeedback, type Feedback } from './feedback.ts';
+import { Fifo } from './fifo.ts';
+import { History, type HistoryOptions } from './history.ts';
+import type { MediaRun } from './media-chunk.ts';
+import { RateLimit } from './rate-limit.ts';
+
+/** What a retransmitter is told. */
+export type RetransmitterInput =
+  /** A run of RTP datagrams has gone into the departure queue. Its chunk is kept until `releasedUpTo` passes it. */
+  | { kind: 'departed'; run: MediaRun }
+  /** A datagram came to the socket the reports leave from. Nothing of it is kept. */
+  | { kind: 'rtcp'; datagram: Buffer; source: Endpoint };
+
+/** What it sends, all of it from the socket the reports leave from. */
+export type RetransmitterOutput =
+  /** A retransmission; `group`: to every group of the stream, on the port of the retransmission session. */
+  | { kind: 'repair'; datagram: Buffer; destination: Endpoint | 'group' }
+  /** A compound that asks a receiver to echo. */
+  | { kind: 'challenge'; datagram: Buffer; destination: Endpoint };
+
+export interface RetransmitterOptions extends HistoryOptions {
+  /** Of the stream. */
+  ssrc: number;
+  /** As in the sender's reports. */
+  cname: string;
+  guard: FeedbackGuard;
+  /** The receivers that report, by their SSRC: `SenderReporter.receivers`. */
+  receivers: ReadonlyMap<number, { readonly roundTripMs: number | undefined }>;
+  /** Whether any address of the stream is a group. */
+  toGroup: boolean;
+  /** How many addresses each datagram goes to. */
+  destinations: number;
+  /** Where receivers that do not echo expect repairs: the media port + 6. */
+  repairPort: number;
+  /** 16 random bits: the sequence number of the first retransmission. */
+  rtxSequence: number;
+  /** Share of the stream that repairs may take, 0 to 1. */
+  repairBudget: number;
+}
+
+/** Share of the stream that repairs may take when nobody says otherwise. */
+export const REPAIR_BUDGET = 0.35;
+/** How long, and how much, is kept when nobody says otherwise. */
+export const HISTORY_MS = 3000;
+export const HISTORY_BYTES = 32 * 1024 * 1024;
+
+/** With several receivers, requests are gathered for so long: the group is served once. Receivers wait as long in addition. */
+const GATHER_MS = 2;
+/** No two repairs of a datagram within this time to a receiver whose round trip is not known. */
+const COOLDOWN_MS = 25;
+const MAX_COOLDOWN_MS = 1000;
+/** Repairs of the last second that were not needed may be made up for at once. */
+const BUDGET_BURST_MS = 1000;
+/** Repairs leave at the stream's own rate, and of so much time at once. */
+const SPACING_BURST_MS = 5;
+/** What a retransmission is longer by. */
+const RTX_MORE_BYTES = 2;
+/** A repair is forgotten so long after it was asked for. */
+const FORGET_MS = 2 * MAX_COOLDOWN_MS;
+
+/** A datagram that is sent again, or was lately. */
+interface Repair {
+  readonly key: number;
+  readonly index: number;
+  readonly askedAt: number;
+  destination: Endpoint | 'group';
+  /** `undefined`: it waits. */
+  sentAt: number | undefined;
+}
+
+/** Who asks. */
+interface Asker extends Standing {
+  destination: Endpoint;
+  cooldownMs: number;
+}
+
+export class Retransmitter implements Stage<RetransmitterInput, RetransmitterOutput> {
+  /**
+   * Compounds: `heard`; `refused`: not RTCP, or not about the stream; `flooded`: more than are looked at; `challenged`: answered by a
+   * challenge. Datagrams: `asked` for; `repaired`; `groupRepairs`: of these, to the group. Why not: `repeated`: on its way already;
+   * `unavailable`: not sent yet, or kept no more; `unproven`: the receiver has not proved where it is; `overBudget`.
+   */
+  readonly stats = {
+    heard: 0,
+    refused: 0,
+    flooded: 0,
+    challenged: 0,
+    asked: 0,
+    repaired: 0,
+    repairedBytes: 0,
+    groupRepairs: 0,
+    repeated: 0,
+    unavailable: 0,
+    unproven: 0,
+    overBudget: 0,
+  };
+
+  readonly #options: RetransmitterOptions;
+  readonly #history: History;
+  readonly #repairs = new Map<number, Repair>(); // by key, in the order they were asked for
+  readonly #waiting = new Fifo<Repair>();
+  readonly #challenges = new Fifo<RetransmitterOutput>();
+  readonly #budget = new RateLimit(BUDGET_BURST_MS);
+  readonly #spacing = new RateLimit(SPACING_BURST_MS);
+  #rtxSequence: number;
+
+  constructor(options: RetransmitterOptions) {
+    this.#options = options;
+    this.#history = new History(options);
+    this.#rtxSequence = options.rtxSequence;
+  }
+
+  /** Datagrams before this index are not needed here any more: their slots may be written to. */
+  get releasedUpTo(): number {
+    return this.#history.releasedUpTo;
+  }
+
+  push(input: RetransmitterInput, now: number): void {
+    if (input.kind === 'departed') this.#history.add(input.run, now);
+    else this.#hear(input.datagram, input.source, now);
+  }
+
+  poll(now: number): RetransmitterOutput | undefined {
+    if (this.#challenges.length > 0) return this.#challenges.shift();
+    while (now >= this.wakeAt) {
+      const repair = this.#waiting.shift();
+      if (!repair) return undefined;
+      const original = this.#history.datagram(repair.index);
+      if (original) return this.#repair(repair, original, now);
+      this.#repairs.delete(repair.key);
+    }
+    return undefined;
+  }
+
+  get wakeAt(): number {
+    if (this.#challenges.length > 0) return -Infinity;
+    const next = this.#waiting.at(0);
+    return next ? Math.max(next.askedAt + this.#gatherMs, this.#spacing.readyAt) : Infinity;
+  }
+
+  /** A single receiver need not wait for others. */
+  get #gatherMs(): number {
+    const { toGroup, receivers } = this.#options;
+    return toGroup && receivers.size > 1 ? GATHER_MS : 0;
+  }
+
+  #hear(datagram: Buffer, source: Endpoint, now: number): void {
+    const { guard, ssrc } = this.#options;
+    if (!guard.admits(source, now)) {
+      this.stats.flooded++;
+      return;
+    }
+    const feedback = readFeedback(datagram, ssrc);
+    if (typeof feedback === 'string') {
+      this.stats.refused++;
+      return;
+    }
+    this.stats.heard++;
+    const standing = guard.judge(source, datagram.length, feedback.echo, now);
+    if (standing.unchallenged && !feedback.challenges) this.#challenge(source, now);
+    if (feedback.lost.length === 0) return;
+    this.#history.letGo(now);
+    this.#forget(now);
+    const asker = this.#askerOf(feedback, standing, source);
+    this.stats.asked += feedback.lost.length;
+    for (const [place, sequence] of feedback.lost.entries()) {
+      if (this.#ask(sequence, asker, now)) continue;
+      this.stats.overBudget += feedback.lost.length - place;
+      return;
+    }
+  }
+
+  #challenge({ address, port }: Endpoint, now: number): void {
+    const { guard, ssrc, cname } = this.#options;
+    const datagram = writeRtcp([
+      { kind: 'rr', ssrc, reports: [] },
+      { kind: 'sdes', chunks: [{ ssrc, cname }] },
+      writeLanc({ kind: 'challenge', cookie: guard.challenge({ address, port }, now) }, ssrc),
+    ]);
+    if (!guard.spend(address, datagram.length)) return;
+    this.stats.challenged++;
+    this.#challenges.push({ kind: 'challenge', datagram, destination: { address, port } });
+  }
+
+  #askerOf({ ssrc }: Feedback, standing: Standing, { address, port }: Endpoint): Asker {
+    const { receivers, repairPort } = this.#options;
+    const roundTripMs = receivers.get(ssrc)?.roundTripMs;
+    const cooldownMs = roundTripMs === undefined ? COOLDOWN_MS : Math.min(roundTripMs, MAX_COOLDOWN_MS);
+    return { ...standing, cooldownMs, destination: { address, port: standing.echoed ? port : repairPort } };
+  }
+
+  /** Takes care of one datagram. False: the budget is used up, which holds for all others at this moment. */
+  #ask(sequence: number, asker: Asker, now: number): boolean {
+    const index = this.#history.indexOf(sequence, now);
+    if (index === undefined) {
+      this.stats.unavailable++;
+      return true;
+    }
+    // Receivers of their own copies of the stream lose independently, so each of them has its own repairs.
+    const key = this.#options.toGroup ? index : index * (MAX_RECEIVERS + 1) + asker.receiver;
+    const destination = this.#destinationFor(asker, this.#repairs.get(key), now);
+    if (destination === undefined) {
+      this.stats.repeated++;
+      return true;
+    }
+    const bytes = (this.#history.datagram(index)?.length ?? 0) + RTX_MORE_BYTES;
+    if (!asker.free && !this.#options.guard.spend(asker.destination.address, bytes)) {
+      this.stats.unproven++;
+      return true;
+    }
+    if (!this.#budget.take(this.#costMs(bytes) / this.#options.repairBudget, now)) return false;
+    const repair: Repair = { key, index, askedAt: now, destination, sentAt: undefined };
+    this.#repairs.delete(key); // so that it comes last
+    this.#repairs.set(key, repair);
+    this.#waiting.push(repair);
+    return true;
+  }
+
+  /** Where to send a repair that is asked for behind `last`; `undefined`: that one will do. */
+  #destinationFor(asker: Asker, last: Repair | undefined, now: number): Repair['destination'] | undefined {
+    const { destination, cooldownMs, free } = asker;
+    if (!last) return destination;
+    const isAnothers = last.destination !== 'group' && !sameEndpoint(last.destination, destination);
+    const isShared = isAnothers && free && this.#options.toGroup;
+    if (last.sentAt === undefined) {
+      if (isShared) last.destination = 'group';
+      return undefined;
+    }
+    if (now >= last.sentAt + cooldownMs) return destination;
+    return isShared ? 'group' : undefined;
+  }
+
+  /** How long so many bytes take at the rate of the stream. */
+  #costMs(bytes: number): number {
+    return bytes / (this.#history.bytesPerMs * this.#options.destinations);
+  }
+
+  #repair(repair: Repair, original: Buffer, now: number): RetransmitterOutput {
+    const sequence = this.#rtxSequence;
+    this.#rtxSequence = (sequence + 1) & 0xffff;
+    const datagram = writeRtx(original, { payloadType: RTP_RTX, sequence });
+    repair.sentAt = now;
+    this.#spacing.take(this.#costMs(datagram.length), now);
+    this.stats.repaired++;
+    this.stats.repairedBytes += datagram.length;
+    if (repair.destination === 'group') this.stats.groupRepairs++;
+    return { kind: 'repair', datagram, destination: repair.destination };
+  }
+
+  /** Repairs are remembered while somebody might ask for them again too soon: as many as the budget allows in that time. */
+  #forget(now: number): void {
+    for (const [key, { askedAt, sentAt }] of this.#repairs) {
+      if (sentAt === undefined || askedAt > now - FORGET_MS) return;
+      this.#repairs.delete(key);
+    }
+  }
+}
