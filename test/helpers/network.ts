@@ -83,7 +83,8 @@ function insert<T>(underWay: InTransit<T>[], arrival: InTransit<T>): void {
   underWay.splice(place, 0, arrival);
 }
 
-function lossModel({ loss = 0, burstLoss }: NetworkOptions, random: () => number): () => boolean {
+/** Says of each one in turn whether it is lost. */
+export function lossModel({ loss = 0, burstLoss }: NetworkOptions, random: () => number): () => boolean {
   if (!burstLoss) return () => random() < loss;
   const leave = 1 / burstLoss.meanBurst;
   const enter = (leave * burstLoss.rate) / (1 - burstLoss.rate);
