@@ -44,7 +44,7 @@ const GAIN = 3;
 /** IPv4 and UDP headers. They count for what we send only, so that three times holds however one counts. */
 const OVERHEAD_BYTES = 28;
 
-/** Compounds that are looked at, one in so many milliseconds: of those who did not echo lately; of all who did; of each of them. */
+/** Compounds that are looked at, one in so many milliseconds: of those who do not echo; of all who do; of each of them. */
 const STRANGERS_MS = 1;
 const RECEIVERS_MS = 0.2;
 const RECEIVER_MS = 1;
@@ -74,10 +74,13 @@ export class FeedbackGuard {
     this.#options = options;
   }
 
-  /** Is a datagram from there to be looked at, or does too much come? Ask before reading it. */
-  admits(source: Endpoint, now: number): boolean {
+  /**
+   * Is a datagram from there to be looked at, or does too much come? Ask before reading it. What comes in the name of a receiver
+   * without its cookie counts as a stranger's, so that nobody can use up what that receiver may send.
+   */
+  admits(source: Endpoint, datagram: Buffer, now: number): boolean {
     const receiver = this.#receivers.get(keyOf(source));
-    if (!receiver) return this.#strangersLimit.take(STRANGERS_MS, now);
+    if (!receiver || !datagram.includes(receiver.cookie)) return this.#strangersLimit.take(STRANGERS_MS, now);
     return receiver.limit.take(RECEIVER_MS, now) && this.#receiversLimit.take(RECEIVERS_MS, now);
   }
 

@@ -159,7 +159,7 @@ export class Retransmitter implements Stage<RetransmitterInput, RetransmitterOut
 
   #hear(datagram: Buffer, source: Endpoint, now: number): void {
     const { guard, ssrc } = this.#options;
-    if (!guard.admits(source, now)) {
+    if (!guard.admits(source, datagram, now)) {
       this.stats.flooded++;
       return;
     }

@@ -1,12 +1,13 @@
 import { BlockList } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { FeedbackGuard, MAX_RECEIVERS } from '../../sender/feedback-guard.ts';
+import type { Endpoint } from '../../wire/address.ts';
 
 const KEY = Buffer.alloc(32, 7);
 const A = { address: '10.0.0.1', port: 40_000 };
 const TEN_MINUTES = 600_000;
 
-function addressOf(number: number): { address: string; port: number } {
+function addressOf(number: number): Endpoint {
   return { address: `10.${number >> 16}.${(number >> 8) & 255}.${number & 255}`, port: 40_000 };
 }
 
@@ -112,43 +113,65 @@ describe('trusted networks', () => {
 });
 
 describe('a flood', () => {
-  /** How many of `count` datagrams in a second are looked at. */
-  function admitted(
+  const [B, EMPTY] = [{ ...A, port: 5 }, Buffer.alloc(60)];
+
+  /** A guard to which these have echoed. */
+  function guardOf(...sources: Endpoint[]): FeedbackGuard {
+    const guard = new FeedbackGuard({ key: KEY });
+    for (const source of sources) guard.judge(source, 60, guard.challenge(source, 0), 0);
+    return guard;
+  }
+
+  /** A datagram with the cookie in it. */
+  function echoing(guard: FeedbackGuard, source: Endpoint): Buffer {
+    return Buffer.concat([EMPTY, guard.challenge(source, 0)]);
+  }
+
+  /** How many of 100 000 datagrams in a second are looked at. */
+  function looked(
     guard: FeedbackGuard,
-    source: (each: number) => { address: string; port: number },
+    flood: (each: number) => [source: Endpoint, datagram: Buffer],
   ): number {
-    let looked = 0;
-    for (let each = 0; each < 100_000; each++) if (guard.admits(source(each), 5000 + each / 100)) looked++;
-    return looked;
+    let count = 0;
+    for (let each = 0; each < 100_000; each++) if (guard.admits(...flood(each), 5000 + each / 100)) count++;
+    return count;
   }
 
   it('of strangers is looked at a thousand times a second, wherever it comes from', () => {
-    expect(admitted(new FeedbackGuard({ key: KEY }), () => A)).toBeLessThan(1102);
-    expect(admitted(new FeedbackGuard({ key: KEY }), addressOf)).toBeLessThan(1102);
+    expect(looked(guardOf(), () => [A, EMPTY])).toBeLessThan(1102);
+    expect(looked(guardOf(), (each) => [addressOf(each), EMPTY])).toBeLessThan(1102);
   });
 
-  it('of strangers keeps nobody from being heard who echoed', () => {
-    const guard = new FeedbackGuard({ key: KEY });
-    guard.judge(A, 60, guard.challenge(A, 0), 0);
-    admitted(guard, (each) => addressOf(each + 10));
-    expect([6000, 6001, 6002].map((now) => guard.admits(A, now))).toEqual([true, true, true]);
+  it('of strangers keeps nobody from being heard who echoes', () => {
+    const guard = guardOf(A);
+    looked(guard, (each) => [addressOf(each + 10), EMPTY]);
+    expect([6000, 6001, 6002].map((now) => guard.admits(A, echoing(guard, A), now))).toEqual([
+      true,
+      true,
+      true,
+    ]);
   });
 
-  it('in the name of one receiver keeps no other from being heard', () => {
-    const guard = new FeedbackGuard({ key: KEY });
-    const B = { ...A, port: 5 };
-    for (const each of [A, B]) guard.judge(each, 60, guard.challenge(each, 0), 0);
-    expect(admitted(guard, () => A)).toBeLessThan(1102);
-    expect(guard.admits(B, 6000)).toBe(true);
+  it('in the name of a receiver, but without its cookie, does not keep it from being heard', () => {
+    const guard = guardOf(A);
+    expect(looked(guard, () => [A, EMPTY])).toBeLessThan(1102);
+    expect(guard.admits(A, echoing(guard, A), 6000)).toBe(true);
   });
 
-  it('of receivers that echoed is looked at five thousand times a second', () => {
-    const guard = new FeedbackGuard({ key: KEY });
-    for (let each = 0; each < 200; each++) {
-      const source = addressOf(each);
-      guard.judge(source, 60, guard.challenge(source, 0), 0);
-    }
-    expect(admitted(guard, (each) => addressOf(each % 200))).toBeLessThan(5502);
+  it('of one receiver keeps no other from being heard', () => {
+    const guard = guardOf(A, B);
+    const datagram = echoing(guard, A);
+    expect(looked(guard, () => [A, datagram])).toBeLessThan(1102);
+    expect(guard.admits(B, echoing(guard, B), 6000)).toBe(true);
+  });
+
+  it('of receivers that all echo is looked at five thousand times a second', () => {
+    const sources = Array.from({ length: 200 }, (_, each) => addressOf(each));
+    const guard = guardOf(...sources);
+    const datagrams = sources.map((source) => echoing(guard, source));
+    const count = looked(guard, (each) => [sources[each % 200] ?? A, datagrams[each % 200] ?? EMPTY]);
+    expect(count).toBeGreaterThan(5000);
+    expect(count).toBeLessThan(5502);
   });
 
   it('of receivers that come and go gives each its own number, as long as it is remembered', () => {
