@@ -1,6 +1,9 @@
 /** Retransmission as a whole: a sender's history, receivers that ask, and a network that loses on the way to them. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { SEQUENCE_STARTS } from '../helpers/packets.ts';
+import { parseRtx, restoreOriginal, RTP_RTX, writeRtx } from '../../wire/rtx.ts';
+import { randomFrom } from '../helpers/network.ts';
+import { rtpDatagram, SEQUENCE_STARTS } from '../helpers/packets.ts';
+import { RepairedReceiver } from '../helpers/repaired-receiver.ts';
 import { runTrial, type TrialOptions, type TrialResult } from '../helpers/retransmission.ts';
 
 /** Virtual time of the runs that take longest, over all their seeds. */
@@ -72,6 +75,16 @@ describe('20 Mbit/s, 20 ms round trip, 200 ms latency', () => {
     expect(lost / sent).toBeGreaterThan(0.09);
   });
 
+  it('arrives whole when the round trip varies from 20 to 30 ms', () => {
+    const { sent, residual, wrong, repairs } = trials([1, 2, 3], {
+      seconds: 60,
+      loss: { loss: 0.1 },
+      jitterMs: 5,
+    });
+    expect([residual, wrong]).toEqual([0, 0]);
+    expect(repairs / sent).toBeLessThanOrEqual((1.3 * 0.1) / 0.9);
+  });
+
   it('arrives whole when the receiver at first takes the round trip for 100 ms', () => {
     const { residual, wrong } = trials(SEEDS, { seconds: 5, loss: { loss: 0.05 }, guessMs: 100 });
     expect([residual, wrong]).toEqual([0, 0]);
@@ -139,4 +152,37 @@ it('receivers with copies of their own are repaired each for itself', () => {
     loss: { loss: 0.05 },
   });
   expect([residual, wrong]).toEqual([0, 0]);
+});
+
+it('repairs of what was never sent, copies of repairs and broken ones change nothing', () => {
+  const random = randomFrom(77);
+  const options = { sequence: 65_500, latencyMs: 200, isMulticast: false, random };
+  const receiver = new RepairedReceiver(options);
+  const repairOf = (sequence: number, index: number): Buffer => {
+    const payload = Buffer.alloc(1316);
+    payload.writeUInt32BE(index, 0);
+    payload.writeUInt32BE(index, 1312);
+    return writeRtx(rtpDatagram({ sequence, ssrc: 7 }, payload), { payloadType: RTP_RTX, sequence: 1 });
+  };
+  const original = (index: number): Buffer => {
+    const rtx = parseRtx(repairOf((65_500 + index) & 0xffff, index));
+    return typeof rtx === 'string' ? Buffer.alloc(0) : restoreOriginal(rtx, 33);
+  };
+  for (let index = 0; index < 200; index++) {
+    if (index % 10 !== 5) receiver.take(original(index), index);
+    // Its content is that of no datagram.
+    const never = (65_500 + index + 1 + Math.floor(random() * 60_000)) & 0xffff;
+    receiver.takeRepair(repairOf(never, 2 ** 31), index);
+    receiver.takeRepair(Buffer.from(Array.from({ length: 20 }, () => 256 * random())), index);
+    for (const copy of [1, 2, 3]) {
+      const missed = index - 10 - copy;
+      if (missed % 10 === 5) receiver.takeRepair(repairOf((65_500 + missed) & 0xffff, missed), index);
+      if (missed >= 0) receiver.takeRepair(repairOf((65_500 + missed) & 0xffff, missed), index);
+    }
+  }
+  receiver.end(200, 200);
+  for (const missed of [185, 195]) receiver.takeRepair(repairOf((65_500 + missed) & 0xffff, missed), 210);
+  receiver.poll(500);
+  expect(receiver).toMatchObject({ residual: 0, wrong: 0, ended: true });
+  expect(receiver.window.counters).toMatchObject({ packets: 200, lost: 0 });
 });

@@ -6,7 +6,7 @@ import { emptyArrival, type Arrival } from '../../jitter-buffer/slab.ts';
 import { NackGenerator, type Expectation } from '../../receiver/nack-generator.ts';
 import { RTP_HEADER_BYTES, RTP_MP2T } from '../../wire/rtp.ts';
 import { parseRtx, restoreOriginal } from '../../wire/rtx.ts';
-import { Unwrapper } from '../../wire/sequence.ts';
+import { wrapDistance } from '../../wire/sequence.ts';
 import { numberOf } from './departed-stream.ts';
 
 export interface RepairedReceiverOptions {
@@ -26,7 +26,6 @@ export class RepairedReceiver {
   residual = 0;
   ended = false;
   readonly #release: InOrderRelease;
-  readonly #unwrapper = new Unwrapper(16);
   readonly #first: number;
   readonly #arrival: Arrival = emptyArrival();
   #count = 0; // datagrams of the stream, once that is known
@@ -34,7 +33,6 @@ export class RepairedReceiver {
   constructor(options: RepairedReceiverOptions) {
     const { sequence, latencyMs, isMulticast, random, roundTripMs } = options;
     this.#first = sequence;
-    this.#unwrapper.unwrap(sequence);
     this.#release = new InOrderRelease(this.window, latencyMs);
     this.generator = new NackGenerator({
       expectation: this.#expectation(),
@@ -61,12 +59,15 @@ export class RepairedReceiver {
     generator.push({ kind: 'arrivals' }, now);
   }
 
-  /** A retransmission came. */
+  /** A retransmission came. One of what is not missing is of no use: nobody knows that it was ever sent. */
   takeRepair(datagram: Buffer, now: number): void {
+    const { window, generator } = this;
     const rtx = parseRtx(datagram);
-    if (typeof rtx === 'string') throw new Error(`a repair that is ${rtx}`);
+    if (typeof rtx === 'string') return;
     const arrival = this.#arrive(restoreOriginal(rtx, RTP_MP2T), now);
-    this.generator.push({ kind: 'repaired', index: arrival.index }, now);
+    const { index } = arrival;
+    if (index < window.next || index >= this.#end || window.heldFrom(index) === index) return;
+    generator.push({ kind: 'repaired', index }, now);
     this.#put(arrival, now);
   }
 
@@ -84,14 +85,25 @@ export class RepairedReceiver {
     return this.generator.poll(now);
   }
 
+  /** One past the highest index that is known to have been sent. */
+  get #end(): number {
+    return Math.max(this.window.end, this.#count);
+  }
+
   #arrive(datagram: Buffer, now: number): Arrival {
     const arrival = this.#arrival;
-    arrival.index = this.#unwrapper.unwrap(datagram.readUInt16BE(2)) - this.#first;
+    arrival.index = this.#indexOf(datagram.readUInt16BE(2));
     arrival.datagram = datagram;
     arrival.payloadStart = RTP_HEADER_BYTES;
     arrival.payloadEnd = datagram.length;
     arrival.arrivedAt = now;
     return arrival;
+  }
+
+  /** The index that belongs to a sequence number near the highest that came. */
+  #indexOf(sequence: number): number {
+    const newest = this.window.end - 1;
+    return newest + wrapDistance(this.#first + newest, sequence, 16);
   }
 
   #put(arrival: Arrival, now: number): void {
@@ -115,13 +127,13 @@ export class RepairedReceiver {
     const { window } = this;
     const first = this.#first;
     const release = this.#release;
-    const count = (): number => this.#count;
+    const end = (): number => this.#end;
     return {
       get next() {
         return window.next;
       },
       get end() {
-        return Math.max(window.end, count());
+        return end();
       },
       heldFrom: (index) => window.heldFrom(index),
       giveUpAt: (index) => release.giveUpAt(index),

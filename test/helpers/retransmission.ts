@@ -20,6 +20,8 @@ export interface TrialOptions {
   bitsPerSecond?: number;
   /** Default 20. */
   roundTripMs?: number;
+  /** Each way takes up to so much longer, at random; nothing overtakes. Media comes evenly. Default 0. */
+  jitterMs?: number;
   /** What the receivers think of it at first. Default: right. */
   guessMs?: number;
   /** Default 200. */
@@ -87,6 +89,8 @@ class Trial {
   readonly #lent = new Fifo<MediaRun>();
   readonly #toSender = new Fifo<UnderWay>();
   readonly #repairs = new Fifo<UnderWay>();
+  #toSenderAt = 0; // when the latest of each arrives
+  #repairAt = 0;
   #arrived = 0;
   #lost = 0;
   #requests = 0;
@@ -221,7 +225,8 @@ class Trial {
     for (let sent = retransmitter.poll(now); sent; sent = retransmitter.poll(now)) {
       const { datagram, destination } = sent;
       const peer = destination === 'group' ? undefined : this.#peerAt(destination);
-      this.#repairs.push({ at: now + this.#halfMs, datagram, peer });
+      this.#repairAt = Math.max(this.#repairAt, now + this.#wayMs());
+      this.#repairs.push({ at: this.#repairAt, datagram, peer });
     }
     for (const peer of this.#peers) if (now >= peer.receiver.wakeAt) this.#askFor(peer, now);
   }
@@ -247,8 +252,14 @@ class Trial {
       this.#requests++;
       if (feedbackLoss > 0 && this.#random() < feedbackLoss) continue;
       const datagram = receiverCompound({ ssrc, mediaSsrc: SSRC, echo: cookie, lost });
-      this.#toSender.push({ at: now + this.#halfMs, datagram, peer });
+      this.#toSenderAt = Math.max(this.#toSenderAt, now + this.#wayMs());
+      this.#toSender.push({ at: this.#toSenderAt, datagram, peer });
     }
+  }
+
+  #wayMs(): number {
+    const { jitterMs = 0 } = this.#options;
+    return jitterMs > 0 ? this.#halfMs + this.#random() * jitterMs : this.#halfMs;
   }
 
   #peerAt({ address, port }: Endpoint): Peer {
