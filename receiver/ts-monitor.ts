@@ -5,7 +5,7 @@
  * Payloads need not hold whole packets; what is not a transport stream is left alone, uncounted. Times are arrival times: that
  * nothing at all comes for a while is for others to say, so such a silence starts all expectations anew.
  */
-import { ContinuityCheck } from '../wire/continuity.ts';
+import { ContinuityCheck, type ContinuityVerdict } from '../wire/continuity.ts';
 import type { Programme, TransportStreamCounters } from '../wire/metrics.ts';
 import { PID_COUNT, TS_PACKET_BYTES, hasAdaptationAt, pidAt } from '../wire/mpeg-ts.ts';
 import { ProgrammeTable } from '../wire/programme-table.ts';
@@ -30,12 +30,21 @@ export class TsMonitor {
   readonly #seenAt = new Float64Array(PID_COUNT);
   /** When the last table of each table PID was whole. */
   readonly #tableAt = new Map<number, number>();
+  #sourceBreaks = 0;
   #lookAt = -Infinity;
   #lastAt = -Infinity;
 
   /** Since the start; a restart of the sender does not clear them. */
   get counters(): TransportStreamCounters {
     return { ...this.#grid.stats, ...this.#counters };
+  }
+
+  /**
+   * Of the continuity errors: those that no `gap` explains. Of a stream with sequence numbers they were there when it was sent; of
+   * bare TS nobody knows.
+   */
+  get sourceBreaks(): number {
+    return this.#sourceBreaks;
   }
 
   /** True while the payload shows itself to be a transport stream. */
@@ -76,6 +85,7 @@ export class TsMonitor {
   gap(): void {
     this.#grid.gap();
     this.#pcr.forget();
+    this.#continuity.gap();
   }
 
   /** The sender started anew: what comes next is another stream. */
@@ -90,10 +100,17 @@ export class TsMonitor {
   #take(bytes: Buffer, at: number, now: number): void {
     const pid = pidAt(bytes, at);
     this.#seenAt[pid] = now;
-    if (this.#continuity.check(bytes, at) === 'error') this.#counters.continuityErrors++;
+    const verdict = this.#continuity.check(bytes, at);
+    if (verdict !== 'ok') this.#countBreak(verdict);
     if (this.#tables.isTable(pid)) this.#takeTable(bytes, at, now);
     this.#pcr.count();
     if (hasAdaptationAt(bytes, at) && this.#pcr.take(bytes, at, pid)) this.#counters.pcrErrors++;
+  }
+
+  #countBreak(verdict: ContinuityVerdict): void {
+    if (verdict === 'duplicate') return;
+    this.#counters.continuityErrors++;
+    if (verdict === 'error') this.#sourceBreaks++;
   }
 
   #takeTable(bytes: Buffer, at: number, now: number): void {

@@ -16,11 +16,17 @@ import {
   transportErrorAt,
 } from './mpeg-ts.ts';
 
-/** What a packet is to its PID: in order, a permitted repetition, or one that something is missing before. */
-export type ContinuityVerdict = 'ok' | 'duplicate' | 'error';
+/**
+ * What a packet is to its PID: in order, a permitted repetition, or one that something is missing before; `gap` if that was told
+ * since the last packet of the PID.
+ */
+export type ContinuityVerdict = 'ok' | 'duplicate' | 'error' | 'gap';
 
-const UNKNOWN = 0xff;
 const REPEATED = 0x10;
+const BEHIND_GAP = 0x20;
+const UNKNOWN = 0x40;
+/** `BEHIND_GAP` for four PIDs at once. */
+const FOUR_BEHIND_GAP = 0x20202020;
 
 /** Four bytes as one number. Every packet passes here: this costs a third of `readUInt32LE`. */
 function tailAt(bytes: Buffer, at: number): number {
@@ -35,8 +41,9 @@ function tailAt(bytes: Buffer, at: number): number {
 
 /** Follows the continuity counters of all PIDs. */
 export class ContinuityCheck {
-  /** Per PID the last counter, `REPEATED` when it came twice already, or `UNKNOWN`. */
+  /** Per PID the last counter, `REPEATED` when it came twice already, or `UNKNOWN`; `BEHIND_GAP` when there was one since. */
   readonly #last = new Uint8Array(PID_COUNT).fill(UNKNOWN);
+  readonly #lastByFours = new Uint32Array(this.#last.buffer);
   /** Per PID the tail of the last payload: tells a repeated packet from one that 15 lost packets make look like it. */
   readonly #tail = new Uint32Array(PID_COUNT);
 
@@ -49,28 +56,42 @@ export class ContinuityCheck {
     return hasAdaptationAt(bytes, at) ? this.#checkBare(bytes, at, pid) : 'ok';
   }
 
+  /** Packets are known to be missing between the last one and the next: what does not follow after them is no news. */
+  gap(): void {
+    for (let i = 0; i < this.#lastByFours.length; i++) {
+      this.#lastByFours[i] = (this.#lastByFours[i] ?? 0) | FOUR_BEHIND_GAP;
+    }
+  }
+
   #checkLoaded(bytes: Buffer, at: number, pid: number): ContinuityVerdict {
-    const last = this.#last[pid] ?? UNKNOWN;
+    const known = this.#last[pid] ?? UNKNOWN;
+    const last = known & ~BEHIND_GAP;
     const counter = continuityAt(bytes, at);
     const tail = tailAt(bytes, at + TS_PACKET_BYTES - 4);
     const repeated = counter === last && tail === this.#tail[pid];
     this.#last[pid] = repeated ? counter | REPEATED : counter;
     this.#tail[pid] = tail;
     if (counter === ((last + 1) & 0x0f) || last === UNKNOWN || discontinuityAt(bytes, at)) return 'ok';
-    return repeated ? 'duplicate' : 'error';
+    return repeated ? 'duplicate' : errorOf(known);
   }
 
   /** A packet without payload repeats the counter of the one before it. */
   #checkBare(bytes: Buffer, at: number, pid: number): ContinuityVerdict {
-    const last = this.#last[pid] ?? UNKNOWN;
+    const known = this.#last[pid] ?? UNKNOWN;
+    const last = known & ~BEHIND_GAP;
     const counter = continuityAt(bytes, at);
-    if (last !== UNKNOWN && counter === (last & 0x0f)) return 'ok';
-    this.#last[pid] = counter;
-    return last === UNKNOWN || discontinuityAt(bytes, at) ? 'ok' : 'error';
+    const follows = last !== UNKNOWN && counter === (last & 0x0f);
+    this.#last[pid] = follows ? last : counter;
+    return follows || last === UNKNOWN || discontinuityAt(bytes, at) ? 'ok' : errorOf(known);
   }
 
   /** Forgets everything: what comes next is another stream. */
   reset(): void {
     this.#last.fill(UNKNOWN);
   }
+}
+
+/** What a packet that does not follow is to a PID of which this is known. */
+function errorOf(known: number): ContinuityVerdict {
+  return known & BEHIND_GAP ? 'gap' : 'error';
 }

@@ -180,6 +180,30 @@ describe('TsMonitor', () => {
     expect({ ...rest, continuityErrors: 0 }).toEqual(NO_FAULTS);
   });
 
+  it('blames the source for no break that a gap explains, and for every other one', () => {
+    const holes = new Set([nth(video, 50), nth(audio, 9), nth(pmt, 3)]);
+    const broken = stuffed(stream, (_, index) => holes.has(index));
+    const lost = fc.array(fc.nat({ max: Math.floor(stream.length / 1316) }), { maxLength: 40 });
+    fc.assert(
+      fc.property(lost, fc.integer({ min: 0, max: 30_000 }), (lost, silenceMs) => {
+        const [whole, holed] = [stream, broken].map((bytes) => {
+          const monitor = new TsMonitor();
+          for (let at = 0, index = 0; at < bytes.length; at += 1316, index++) {
+            const late = index > 100 ? silenceMs : 0;
+            if (lost.includes(index)) monitor.gap();
+            else monitor.push(bytes.subarray(at, at + 1316), late + (at * 8000) / bitsPerSecond);
+          }
+          return monitor;
+        });
+        expect(whole?.sourceBreaks).toBe(0);
+        expect(holed?.sourceBreaks).toBeLessThanOrEqual(holes.size);
+        if (lost.length === 0) expect(holed?.sourceBreaks).toBe(holes.size);
+        expect(holed?.counters.continuityErrors).toBeGreaterThanOrEqual(holed?.sourceBreaks ?? NaN);
+      }),
+      { seed: 4, numRuns: 30 },
+    );
+  });
+
   it('starts anew with a restarted sender and keeps its counts', () => {
     const other = programme({
       durationMs: 1000,

@@ -122,3 +122,41 @@ describe('ContinuityCheck', () => {
     expect(check.check(loaded(11), 0)).toBe('ok');
   });
 });
+
+describe('behind a gap that was told', () => {
+  /** Verdicts on packets; `gap` is told where there is none. */
+  function judgeBehindGaps(packets: readonly (Buffer | undefined)[]): string {
+    const check = new ContinuityCheck();
+    const verdicts: ContinuityVerdict[] = [];
+    for (const packet of packets) {
+      if (packet) verdicts.push(check.check(packet, 0));
+      else check.gap();
+    }
+    return verdicts.join(' ');
+  }
+  const other = (counter: number) => loaded(counter, counter, { pid: 0x101 });
+
+  const cases: [name: string, packets: (Buffer | undefined)[], verdicts: string][] = [
+    ['what does not follow is no news', [loaded(1), undefined, loaded(5), loaded(6)], 'ok gap ok'],
+    ['what follows is in order', [loaded(1), undefined, loaded(2), loaded(4)], 'ok ok error'],
+    [
+      'a PID is heard once more before it is believed',
+      [loaded(1), undefined, loaded(5), loaded(7)],
+      'ok gap error',
+    ],
+    [
+      'each PID has its own first packet',
+      [loaded(1), other(1), undefined, loaded(5), loaded(6), other(9), other(11)],
+      'ok ok gap ok gap error',
+    ],
+    ['a PID that is heard for the first time is in order', [undefined, loaded(5), loaded(7)], 'ok error'],
+    ['a copy is a copy', [loaded(1), undefined, loaded(1), loaded(2)], 'ok duplicate ok'],
+    ['a third copy is one too many', [loaded(1), loaded(1), undefined, loaded(1)], 'ok duplicate gap'],
+    ['a packet without payload counts as heard', [loaded(1), undefined, bare(1), loaded(4)], 'ok ok error'],
+    ['a packet without payload may not follow', [loaded(1), undefined, bare(3), loaded(5)], 'ok gap error'],
+    ['several gaps are one', [loaded(1), undefined, undefined, loaded(7), loaded(9)], 'ok gap error'],
+  ];
+  for (const [name, packets, verdicts] of cases) {
+    it(name, () => expect(judgeBehindGaps(packets)).toBe(verdicts));
+  }
+});
