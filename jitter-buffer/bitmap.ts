@@ -43,6 +43,17 @@ export class Bitmap {
     return Infinity;
   }
 
+  /** The first bit that is not set of `from` up to, and not including, `to`; `Infinity` when there is none. */
+  firstClear(from: number, to: number): number {
+    for (let index = from; index < to; index += 32 - (index & 31)) {
+      const rest = ~(this.#words[this.#wordOf(index)] ?? 0) >>> (index & 31);
+      if (rest === 0) continue;
+      const found = index + 31 - Math.clz32(rest & -rest);
+      return found < to ? found : Infinity;
+    }
+    return Infinity;
+  }
+
   #wordOf(index: number): number {
     return (index & (this.length - 1)) >>> 5; // right for any index: `&` takes its lowest bits
   }

@@ -22,6 +22,10 @@ export class InOrderRelease implements Release {
 
   push(arrival: Arrival, _now: number): void {
     if (this.#ended && arrival.index >= this.#window.next) return;
+    if (arrival.recovered) {
+      if (arrival.index < (this.#endIndex ?? Infinity)) this.#window.put(arrival);
+      return;
+    }
     if (this.#endIndex !== undefined && arrival.index >= this.#endIndex) {
       this.#endIndex = undefined;
       this.#endAt = Infinity;

@@ -2,11 +2,13 @@
  * The receive window: the one place where received datagrams are kept, and knows which came and which did not.
  *
  *     released or given up │ missing, held, missing …       │ nothing came yet
- *     ─────────────────────┼────────────────────────────────┼──────────────────
- *                         next                             end
+ *     ────────────┼────────┼────────────────────────────────┼──────────────────
+ *             next - kept next                             end
  *
- * When to release and when to give up is decided by a policy over it: `in-order.ts`, `paced.ts`.
+ * When to release and when to give up is decided by a policy over it: `in-order.ts`, `paced.ts`. Repair looks into it
+ * (`missingFrom`, `datagramAt`) and puts what it recovers like what arrives, but marked.
  */
+import { ArrivalOrder } from './arrival-order.ts';
 import { Bitmap } from './bitmap.ts';
 import { passPayload, Slab, type Arrival } from './slab.ts';
 
@@ -43,14 +45,21 @@ export interface WindowCounters {
   overflow: number;
   /** Came after they had been given up; each is counted once. */
   late: number;
-  /** Came although they had come before, or so long ago that nobody knows. */
+  /** Came although they had come or been recovered before, or so long ago that nobody knows. */
   duplicate: number;
   /** Came in time, but after one with a higher index. */
   reordered: number;
+  /** Put by repair before they were given up. They are not in `lost`. */
+  recovered: number;
+  /** Of `recovered`: came by themselves after all, and are in `duplicate`. The network did not lose them, repair was faster. */
+  needless: number;
 }
 
 /** Datagrams that fit by default: 8 s of 20 Mbit/s, 170 ms of 1 Gbit/s. 32 MiB if ever all are held at once. */
 export const DEFAULT_CAPACITY = 16_384;
+
+/** In place of a slot. */
+const NOWHERE = -1;
 
 const MIN_CAPACITY = 64;
 const MAX_CAPACITY = 32_768;
@@ -59,20 +68,30 @@ const MAX_CAPACITY = 32_768;
 export class ReceiveWindow {
   readonly counters: Readonly<WindowCounters>;
 
-  readonly #counters = { packets: 0, bytes: 0, lost: 0, overflow: 0, late: 0, duplicate: 0, reordered: 0 };
+  readonly #counters: WindowCounters = {
+    packets: 0,
+    bytes: 0,
+    lost: 0,
+    overflow: 0,
+    late: 0,
+    duplicate: 0,
+    reordered: 0,
+    recovered: 0,
+    needless: 0,
+  };
   readonly #capacity: number;
   readonly #slab: Slab;
-  /** By index modulo capacity: where a held datagram lies. */
+  /** By index modulo its length: where a datagram lies that is held or kept; `NOWHERE` for one that is neither, behind `next`. */
   readonly #slots: Int32Array;
   /** Which indexes ever came; also remembers some that were released or given up. */
   readonly #came: Bitmap;
-  /** Indexes in the order of their arrival, a ring. Released ones at its head are skipped. */
-  readonly #arrivals: Float64Array;
-  #arrivalsHead = 0;
-  #arrivalsTail = 0;
+  /** By index modulo its length: one more than the index that was recovered there last. */
+  readonly #recovered: Float64Array;
+  readonly #arrivals: ArrivalOrder;
 
   #next = 0;
   #end = 0;
+  #kept = 0;
   #firstHeld = Infinity;
   /** A datagram too far ahead: it goes in once everything before `#aheadIndex` - capacity is gone. */
   #aheadIndex = -1;
@@ -95,10 +114,11 @@ export class ReceiveWindow {
     }
     this.counters = this.#counters;
     this.#capacity = capacity;
-    this.#slab = new Slab(capacity + 2); // one more too far ahead, one lent
-    this.#slots = new Int32Array(capacity);
+    this.#slab = new Slab(2 * capacity + 2); // held and kept; one more too far ahead, one lent
+    this.#slots = new Int32Array(2 * capacity);
     this.#came = new Bitmap(4 * capacity);
-    this.#arrivals = new Float64Array(2 * capacity);
+    this.#recovered = new Float64Array(capacity);
+    this.#arrivals = new ArrivalOrder(capacity);
   }
 
   /** The index to be released or given up next. */
@@ -116,6 +136,23 @@ export class ReceiveWindow {
     return this.#firstHeld;
   }
 
+  /**
+   * How many indexes behind `next` repair can look at, released datagrams and late ones: 0, the default, to the capacity. May
+   * change at any time. Each takes a slot of memory, and while it is not 0 `pass` holds a datagram on its way.
+   */
+  get kept(): number {
+    return this.#kept;
+  }
+
+  set kept(count: number) {
+    if (!(count >= 0 && count <= this.#capacity)) {
+      throw new RangeError(`${count} datagrams to be kept: expected 0 to the window's ${this.#capacity}`);
+    }
+    this.#forget(this.#next - this.#kept, this.#next - count);
+    this.#markNowhere(this.#next - count, this.#next - this.#kept);
+    this.#kept = count;
+  }
+
   /** A datagram waits outside for room: give up what is missing with `giveUpForRoom`, take what is not. */
   get crowded(): boolean {
     return this.#aheadSlot >= 0;
@@ -123,9 +160,7 @@ export class ReceiveWindow {
 
   /** When the datagram held longest arrived; `Infinity` when there is none. */
   get oldestArrivedAt(): number {
-    this.#skipReleased();
-    if (this.#arrivalsHead === this.#arrivalsTail) return Infinity;
-    return this.#slab.arrivedAt(this.#slotOf(this.#arrivals[this.#arrivalsHead] ?? 0));
+    return this.arrivedBehind(this.#next - 1);
   }
 
   /** Media time from the first to the last datagram held, else the time between their arrivals; milliseconds. */
@@ -138,11 +173,16 @@ export class ReceiveWindow {
     return Math.max(0, Number.isNaN(mediaMs) ? cameMs : mediaMs);
   }
 
-  /** Takes one datagram. When it leaves the window `crowded`, make room before the next: a second one that far ahead is dropped. */
+  /**
+   * Takes one datagram. When it leaves the window `crowded`, make room before the next: a second one that far ahead is dropped.
+   *
+   * A recovered one is counted only where it fills a hole: not when it came, is given up or too far ahead.
+   */
   put(arrival: Arrival): void {
     this.#reclaim();
     const { index } = arrival;
-    if (index < this.#next || (index < this.#end && this.#came.has(index))) this.#countOld(index);
+    if (arrival.recovered) this.#putRecovered(arrival);
+    else if (index < this.#next || (index < this.#end && this.#came.has(index))) this.#putOld(arrival);
     else if (index < this.#next + this.#capacity) this.#insert(index, this.#slab.store(arrival));
     else if (!this.crowded) {
       this.#aheadIndex = index;
@@ -151,12 +191,16 @@ export class ReceiveWindow {
   }
 
   /**
-   * Releases a datagram at once, without holding it, when it is `next` and nothing is held or missing. `undefined` when it has
-   * to be put in.
+   * Releases a datagram that came at once, without holding it unless some are `kept`, when it is `next` and nothing is held or
+   * missing. `undefined` when it has to be put in.
    */
   pass(arrival: Arrival): ReleasedPayload | undefined {
     const { index } = arrival;
     if (index !== this.#next || index !== this.#end || this.crowded) return undefined;
+    if (this.#kept > 0) {
+      this.put(arrival);
+      return this.take();
+    }
     this.#next = this.#end = index + 1;
     this.#came.set(index);
     const released = this.#released;
@@ -182,7 +226,7 @@ export class ReceiveWindow {
     released.timestampTicks = this.#slab.timestampTicks(slot);
     released.arrivedAt = this.#slab.arrivedAt(slot);
     released.discontinuity = this.#slab.discontinuity(slot);
-    this.#lent = slot;
+    if (this.#kept === 0) this.#lent = slot;
     this.#advance(index + 1);
     this.#firstHeld = this.#came.firstSet(index + 1, this.#end);
     this.#counters.packets++;
@@ -197,6 +241,7 @@ export class ReceiveWindow {
     this.#counters.lost += until - first;
     if (until > this.#end) this.#extend(until);
     this.#advance(until);
+    if (this.#kept > 0) this.#markNowhere(Math.max(first, until - this.#kept), until);
     return { kind: 'gap', first, count: until - first };
   }
 
@@ -212,6 +257,22 @@ export class ReceiveWindow {
     return this.#came.firstSet(Math.max(index, this.#next), this.#end);
   }
 
+  /** The first index from `index` on that is waited for: before it others are held, behind it as well. `Infinity` when there is none. */
+  missingFrom(index: number): number {
+    return this.#came.firstClear(Math.max(index, this.#next), this.#end);
+  }
+
+  /** Whether a datagram is here to be looked at: held, or kept behind `next`. */
+  has(index: number): boolean {
+    if (index >= this.#next) return index < this.#end && this.#came.has(index);
+    return index >= Math.max(0, this.#next - this.#kept) && this.#slotOf(index) !== NOWHERE;
+  }
+
+  /** The whole datagram, its header included, if the window `has` it: a view that is good until the next `put`, `take` or gap. */
+  datagramAt(index: number): Buffer | undefined {
+    return this.has(index) ? this.#slab.datagram(this.#slotOf(index)) : undefined;
+  }
+
   /** Media time of a held datagram in milliseconds; NaN when it has none. */
   mediaMsOf(index: number): number {
     return this.#slab.mediaMs(this.#slotOf(index));
@@ -219,12 +280,8 @@ export class ReceiveWindow {
 
   /** When the first one to arrive of those held behind `index` did so; `Infinity` when there is none. */
   arrivedBehind(index: number): number {
-    this.#skipReleased();
-    for (let at = this.#arrivalsHead; at !== this.#arrivalsTail; at = this.#after(at)) {
-      const held = this.#arrivals[at] ?? 0;
-      if (held > index && held >= this.#next) return this.#slab.arrivedAt(this.#slotOf(held));
-    }
-    return Infinity;
+    const first = this.#arrivals.firstFrom(Math.max(index + 1, this.#next), this.#next);
+    return first === Infinity ? Infinity : this.#slab.arrivedAt(this.#slotOf(first));
   }
 
   /** Begins a new stream at index 0. What is still held is dropped: it should have been released before. */
@@ -233,27 +290,43 @@ export class ReceiveWindow {
     for (let index = this.#firstHeld; index < this.#end; index = this.#came.firstSet(index + 1, this.#end)) {
       this.#slab.free(this.#slotOf(index));
     }
+    this.#forget(this.#next - this.#kept, this.#next);
     if (this.crowded) this.#slab.free(this.#aheadSlot);
     this.#came.clear(0, Infinity);
-    this.#arrivalsHead = this.#arrivalsTail = 0;
+    this.#recovered.fill(0);
+    this.#arrivals.clear();
     this.#next = this.#end = 0;
     this.#firstHeld = Infinity;
     this.#aheadSlot = -1;
   }
 
   #slotOf(index: number): number {
-    return this.#slots[index & (this.#capacity - 1)] ?? 0; // right for any index: `&` takes its lowest bits
+    return this.#slots[index & (this.#slots.length - 1)] ?? 0; // right for any index: `&` takes its lowest bits
+  }
+
+  #putAt(index: number, slot: number): void {
+    this.#slots[index & (this.#slots.length - 1)] = slot;
+  }
+
+  /** What lies at these indexes cannot be looked at any longer. */
+  #forget(from: number, to: number): void {
+    for (let index = Math.max(0, from); index < to; index++) {
+      const slot = this.#slotOf(index);
+      if (slot !== NOWHERE) this.#slab.free(slot);
+    }
+  }
+
+  #markNowhere(from: number, to: number): void {
+    for (let index = from; index < to; index++) this.#putAt(index, NOWHERE);
   }
 
   #insert(index: number, slot: number): void {
     if (index >= this.#end) this.#extend(index + 1);
-    else this.#counters.reordered++;
+    else if (!this.#isRecovered(index)) this.#counters.reordered++;
     this.#came.set(index);
-    this.#slots[index & (this.#capacity - 1)] = slot;
+    this.#putAt(index, slot);
     if (index < this.#firstHeld) this.#firstHeld = index;
-    this.#skipReleased(); // at most two windows of indexes can have come since the head did
-    this.#arrivals[this.#arrivalsTail] = index;
-    this.#arrivalsTail = this.#after(this.#arrivalsTail);
+    this.#arrivals.add(index, this.#next);
   }
 
   #extend(end: number): void {
@@ -262,6 +335,7 @@ export class ReceiveWindow {
   }
 
   #advance(next: number): void {
+    if (this.#kept > 0) this.#forget(this.#next - this.#kept, Math.min(next - this.#kept, this.#next));
     this.#next = next;
     if (this.#aheadSlot < 0 || this.#aheadIndex >= next + this.#capacity) return;
     const slot = this.#aheadSlot;
@@ -269,25 +343,42 @@ export class ReceiveWindow {
     this.#insert(this.#aheadIndex, slot);
   }
 
-  #countOld(index: number): void {
-    if (index < this.#end - this.#came.length || this.#came.has(index)) this.#counters.duplicate++;
-    else {
+  #putOld(arrival: Arrival): void {
+    const { index } = arrival;
+    if (index < this.#end - this.#came.length || this.#came.has(index)) {
+      this.#counters.duplicate++;
+      if (!this.#isRecovered(index)) return;
+      this.#counters.needless++;
+      this.#markRecovered(index, false);
+    } else {
       this.#came.set(index);
       this.#counters.late++;
+      this.#keepLate(arrival);
     }
   }
 
-  #skipReleased(): void {
-    while (
-      this.#arrivalsHead !== this.#arrivalsTail &&
-      (this.#arrivals[this.#arrivalsHead] ?? 0) < this.#next
-    ) {
-      this.#arrivalsHead = this.#after(this.#arrivalsHead);
+  #putRecovered(arrival: Arrival): void {
+    const { index } = arrival;
+    if (index < this.#next) this.#keepLate(arrival);
+    else if (index < this.#next + this.#capacity && !this.has(index)) {
+      this.#counters.recovered++;
+      this.#markRecovered(index, true);
+      this.#insert(index, this.#slab.store(arrival));
     }
   }
 
-  #after(at: number): number {
-    return at + 1 === this.#arrivals.length ? 0 : at + 1;
+  /** Of no use any longer by itself, but others may be recovered by it. */
+  #keepLate(arrival: Arrival): void {
+    const { index } = arrival;
+    if (index >= this.#next - this.#kept && !this.has(index)) this.#putAt(index, this.#slab.store(arrival));
+  }
+
+  #isRecovered(index: number): boolean {
+    return this.#recovered[index & (this.#capacity - 1)] === index + 1;
+  }
+
+  #markRecovered(index: number, recovered: boolean): void {
+    this.#recovered[index & (this.#capacity - 1)] = recovered ? index + 1 : 0;
   }
 
   #reclaim(): void {

@@ -33,8 +33,7 @@ export class PacedRelease implements Release {
   }
 
   push(arrival: Arrival, now: number): void {
-    if (Number.isNaN(arrival.mediaMs)) this.#clock.reset();
-    else this.#clock.observe(arrival.mediaMs, arrival.arrivedAt);
+    if (!arrival.recovered) this.#learn(arrival);
     this.#inOrder.push(arrival, now);
   }
 
@@ -67,6 +66,11 @@ export class PacedRelease implements Release {
   giveUpAt(index: number): number {
     if (index < this.#window.next) return -Infinity;
     return this.#dueAt(this.#window.heldFrom(index)) ?? this.#inOrder.giveUpAt(index);
+  }
+
+  #learn({ mediaMs, arrivedAt }: Arrival): void {
+    if (Number.isNaN(mediaMs)) this.#clock.reset();
+    else this.#clock.observe(mediaMs, arrivedAt);
   }
 
   /** When a held datagram leaves; `undefined` when the media clock does not say so. Nothing is held beyond the latency. */

@@ -12,7 +12,7 @@ export interface Arrival {
   /** Where in the datagram the payload lies. */
   payloadStart: number;
   payloadEnd: number;
-  /** Monotonic milliseconds. */
+  /** Monotonic milliseconds; of one that repair brought back, when it did. */
   arrivedAt: number;
   /** Media clock of the framing in 90 kHz ticks, unwrapped; NaN for framings without one. */
   timestampTicks: number;
@@ -20,6 +20,8 @@ export interface Arrival {
   mediaMs: number;
   /** The media clock jumps here. */
   discontinuity: boolean;
+  /** Repair brought it back: it tells nothing of the network, neither by its time nor by its place among the others. */
+  recovered: boolean;
 }
 
 /** One to be filled again and again. */
@@ -33,6 +35,7 @@ export function emptyArrival(): Arrival {
     timestampTicks: Number.NaN,
     mediaMs: Number.NaN,
     discontinuity: false,
+    recovered: false,
   };
 }
 
@@ -70,6 +73,7 @@ export class Slab {
   readonly #viewStart: Uint16Array;
   readonly #start: Uint16Array;
   readonly #end: Uint16Array;
+  readonly #length: Uint16Array;
   readonly #arrivedAt: Float64Array;
   readonly #timestampTicks: Float64Array;
   readonly #mediaMs: Float64Array;
@@ -81,6 +85,7 @@ export class Slab {
     this.#viewStart = new Uint16Array(slots);
     this.#start = new Uint16Array(slots);
     this.#end = new Uint16Array(slots);
+    this.#length = new Uint16Array(slots);
     this.#arrivedAt = new Float64Array(slots);
     this.#timestampTicks = new Float64Array(slots);
     this.#mediaMs = new Float64Array(slots);
@@ -95,6 +100,7 @@ export class Slab {
     this.#chunkOf(slot).set(datagram, offsetOf(slot));
     this.#start[slot] = arrival.payloadStart;
     this.#end[slot] = arrival.payloadEnd;
+    this.#length[slot] = datagram.length;
     this.#arrivedAt[slot] = arrival.arrivedAt;
     this.#timestampTicks[slot] = arrival.timestampTicks;
     this.#mediaMs[slot] = arrival.mediaMs;
@@ -115,6 +121,12 @@ export class Slab {
     const offset = offsetOf(slot);
     this.#viewStart[slot] = start;
     return (this.#views[slot] = this.#chunkOf(slot).subarray(offset + start, offset + end));
+  }
+
+  /** The whole datagram, header and padding included: a view that is good until the slot is stored into again. */
+  datagram(slot: number): Buffer {
+    const offset = offsetOf(slot);
+    return this.#chunkOf(slot).subarray(offset, offset + (this.#length[slot] ?? 0));
   }
 
   arrivedAt(slot: number): number {

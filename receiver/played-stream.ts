@@ -209,7 +209,7 @@ export class PlayedStream {
     const { counters } = this.#window;
     const figures: PlayedFigures = {
       ...counters,
-      recovered: 0,
+      lost: counters.lost + counters.recovered,
       unrecovered: counters.lost,
       restarts: this.#restarts,
       lossMayBeUnderstated: this.#wasBare,

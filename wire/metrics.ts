@@ -14,6 +14,8 @@ export interface LossCounters {
   lost: number;
   /** Of `lost`: brought back by repair. */
   recovered: number;
+  /** Of `recovered`: came by themselves after all, when repair had been faster. They are in `duplicate` too. */
+  needless: number;
   /** Of `lost`: never released to the sinks. `lost - recovered`. */
   unrecovered: number;
   /** Came after their gap had been given up. They are in `unrecovered` too. */
@@ -24,6 +26,59 @@ export interface LossCounters {
   reordered: number;
   /** Of `lost`: given up early, because the receive window had no room to wait. */
   overflow: number;
+}
+
+/** What was lost of a stream, each loss under one cause. Datagrams, but for `source`. */
+export interface LossByCause {
+  /** Never came, and nothing says that it was lost here. Of bare TS: breaks of continuity; they may have been in the source. */
+  network: number;
+  /** Dropped by this machine's kernel because our socket buffer was full, as far as its counter explains what is missing. */
+  ownBuffer: number;
+  /** Came after it had been given up. */
+  late: number;
+  /** Given up early, because the receive window had no room to wait. */
+  overflow: number;
+  /** Breaks of continuity in a transport stream that came whole: the hole was there when it was sent. */
+  source: number;
+}
+
+/** One second of the history of losses. */
+export interface LossSecond extends LossByCause {
+  /** Whole seconds since then: 0 is the one that runs. */
+  secondsAgo: number;
+  /** Datagrams that repair brought back. */
+  recovered: number;
+  /** How often this process was too busy to take what had come. */
+  overruns: number;
+}
+
+/** One of two paths that carry the same stream. */
+export interface PathSnapshot {
+  /** Datagrams of the stream that came on it, copies included. */
+  received: number;
+  /** Only this path had them. */
+  saved: number;
+  /** Did not come on this path. */
+  lost: number;
+  /** Datagrams of another stream or another sender that came on it: they are not merged. */
+  foreign: number;
+  /** How much later than the other path it brings a datagram, milliseconds, on average; 0 of the faster one. Absent when not known. */
+  behindMs?: number;
+  /** Milliseconds since its last datagram; absent before the first. */
+  silentMs?: number;
+}
+
+/**
+ * A stream that comes on two paths (SMPTE ST 2022-7). What they are compared by (all but `received` and `foreign`) counts from
+ * where both were heard, and is settled a second after a datagram came or its absence was noticed.
+ */
+export interface PathsSnapshot {
+  /** Datagrams that both paths brought. */
+  both: number;
+  /** Datagrams that neither brought. They are in the `lost` of both. */
+  neither: number;
+  /** In the order of the addresses that were given. */
+  paths: readonly [PathSnapshot, PathSnapshot];
 }
 
 /** The first-priority list of TR 101 290, counted. */
@@ -97,6 +152,10 @@ export interface StreamSnapshot extends LossCounters, TransportStreamCounters {
   kernelDrops?: number;
   /** How often this process was too busy to take what had come; what was lost by it is in `kernelDrops`. */
   overruns?: number;
+  /** What `unrecovered` counts, and holes in the source, by cause; absent where it is not told apart. */
+  causes?: LossByCause;
+  /** Absent for a stream that comes on one path. */
+  paths?: PathsSnapshot;
   /** Datagrams that were none of the three framings, by fault. */
   refused: Readonly<Record<string, number>>;
   /** RFC 3550 interarrival jitter; absent when not known. */

@@ -18,9 +18,15 @@ export function arrivalOf(index: number, arrivedAt: number, mediaMs: number | 'n
   };
 }
 
-/** What happens to a release: a datagram arrives, or an end is told. */
+/** A datagram that repair brought back. */
+export function recoveredOf(index: number, at: number, mediaMs?: number | 'none'): Arrival {
+  return { ...arrivalOf(index, at, mediaMs), recovered: true };
+}
+
+/** What happens to a release: a datagram arrives or is recovered, or an end is told. */
 export type Event =
   | readonly [at: number, index: number, mediaMs?: number | 'none']
+  | readonly [at: number, repair: { recovered: number; mediaMs?: number | 'none' }]
   | readonly [at: number, end: { endIndex: number | undefined }]
   | readonly [at: number, latency: { latencyMs: number }];
 
@@ -38,7 +44,8 @@ export function release(
         const released = pass ? policy.pass(arrival) : undefined;
         if (released) passed.push(word(released));
         else policy.push(arrival, now);
-      } else if ('latencyMs' in what) policy.latencyMs = what.latencyMs;
+      } else if ('recovered' in what) policy.push(recoveredOf(what.recovered, at, what.mediaMs), now);
+      else if ('latencyMs' in what) policy.latencyMs = what.latencyMs;
       else policy.end(what.endIndex, at + policy.latencyMs);
     },
     poll(now) {

@@ -28,6 +28,7 @@ export const NO_LOSS: LossCounters = {
   bytes: 0,
   lost: 0,
   recovered: 0,
+  needless: 0,
   unrecovered: 0,
   late: 0,
   duplicate: 0,

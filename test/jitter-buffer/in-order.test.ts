@@ -5,11 +5,14 @@ import { arrivalOf, release, type Event } from '../helpers/playout.ts';
 
 const LATENCY_MS = 50;
 
-/** What leaves, which is the same when all is passed on that can be. */
+/** What leaves, which is the same when all is passed on that can be, and when what has left is kept. */
 function play(events: readonly Event[]): string[] {
   const released = release(new InOrderRelease(new ReceiveWindow(64), LATENCY_MS), events);
-  const passed = release(new InOrderRelease(new ReceiveWindow(64), LATENCY_MS), events, { pass: true });
-  expect(passed).toEqual(released);
+  for (const kept of [0, 5, 64]) {
+    const window = new ReceiveWindow(64);
+    window.kept = kept;
+    expect(release(new InOrderRelease(window, LATENCY_MS), events, { pass: true })).toEqual(released);
+  }
   return released;
 }
 
@@ -62,6 +65,72 @@ describe('release in order', () => {
         [30, 4],
       ],
       ['0:0', '55:gap 1+1', '55:2', '80:gap 3+1', '80:4'],
+    ],
+    [
+      'lets go what is recovered in a gap, and what waited for it',
+      [
+        [0, 0],
+        [5, 2],
+        [30, { recovered: 1 }],
+      ],
+      ['0:0', '30:1', '30:2'],
+    ],
+    [
+      'waits for what is missing between two that were recovered',
+      [
+        [0, 0],
+        [5, 4],
+        [20, { recovered: 1 }],
+        [30, { recovered: 3 }],
+      ],
+      ['0:0', '20:1', '55:gap 2+1', '55:3', '55:4'],
+    ],
+    [
+      'waits for what is missing before one that was recovered at the end',
+      [
+        [0, 0],
+        [20, { recovered: 2 }],
+      ],
+      ['0:0', '70:gap 1+1', '70:2'],
+    ],
+    [
+      'lets nothing be recovered that is given up',
+      [
+        [0, 0],
+        [5, 2],
+        [56, { recovered: 1 }],
+        [57, 3],
+      ],
+      ['0:0', '55:gap 1+1', '55:2', '57:3'],
+    ],
+    [
+      'ends at once when the tail is recovered',
+      [
+        [0, 0],
+        [5, end(3)],
+        [10, { recovered: 2 }],
+        [20, { recovered: 1 }],
+      ],
+      ['0:0', '20:1', '20:2', '20:end proven'],
+    ],
+    [
+      'believes its end, not one that is recovered behind it',
+      [
+        [0, 0],
+        [5, end(2)],
+        [10, { recovered: 2 }],
+        [20, { recovered: 1 }],
+      ],
+      ['0:0', '20:1', '20:end proven'],
+    ],
+    [
+      'does not put off an end for what is recovered',
+      [
+        [0, 0],
+        [5, end()],
+        [30, { recovered: 1 }],
+      ],
+      ['0:0', '30:1', '55:end'],
     ],
     [
       'takes one that comes at the last moment',

@@ -56,6 +56,28 @@ describe('paced release', () => {
       ['50:0', '80:gap 1+2', '80:3'],
     ],
     [
+      'releases what is recovered at its own time',
+      [
+        [0, 0],
+        [30, 3],
+        [45, { recovered: 1 }],
+        [48, { recovered: 2 }],
+      ],
+      ['50:0', '60:1', '70:2', '80:3'],
+    ],
+    [
+      'does not learn the delay of what is recovered, nor unlearns it where its media time is not known',
+      [
+        [0, 0],
+        [20, 2],
+        [21, { recovered: 3, mediaMs: -500 }],
+        [30, { recovered: 1, mediaMs: 'none' }],
+        [60, 6],
+      ],
+      // The wrong time makes 3 leave too early, but no other.
+      ['50:0', '50:1', '70:2', '70:3', '110:gap 4+2', '110:6'],
+    ],
+    [
       'drops one that is later than its gap',
       [
         [0, 0],
