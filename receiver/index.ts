@@ -11,9 +11,10 @@ import { afterSockets, Driver } from '../transport/driver.ts';
 import type { ArrivalQueue, ChosenInterface, Exchange, UdpEngine } from '../transport/udp.ts';
 import { formatMediaAddress, type Endpoint, type MediaAddress } from '../wire/address.ts';
 import { LancastError } from '../wire/errors.ts';
-import type { StreamSnapshot } from '../wire/metrics.ts';
+import type { LossSecond, StreamSnapshot } from '../wire/metrics.ts';
+import { LossCauses } from './loss-causes.ts';
 import { RateMeter } from './rate-meter.ts';
-import { Reception, type ReceptionInput, type ReceptionOutput } from './reception.ts';
+import { Reception, type ReceptionFigures, type ReceptionInput, type ReceptionOutput } from './reception.ts';
 import type { Released, Sink } from './sink.ts';
 import { TsMonitor } from './ts-monitor.ts';
 
@@ -59,6 +60,8 @@ export interface ReceiverSession extends AsyncDisposable {
   /** What a careful user should be told, a sentence each. */
   readonly notes: readonly string[];
   snapshot(): StreamSnapshot;
+  /** The seconds in which something was lost, by cause, the latest last. @param seconds look back so far; default ten minutes */
+  lossHistory(seconds?: number): LossSecond[];
   /** Feeds `sink` from the next datagram on. Closing the session does not close its sinks: they stay the caller's. */
   addSink(sink: Sink): void;
   removeSink(sink: Sink): void;
@@ -87,6 +90,8 @@ const SILENT_AFTER_MS = 1000;
 /** Receiver reports go back to wherever the sender is. */
 const REPORT_TTL = 64;
 const LAST_PORT = 65_535;
+/** What the kernel may count as one drop: a run that came together (GRO). */
+const MOST_DATAGRAMS_OF_RUN = 64;
 
 class Session implements ReceiverSession {
   readonly id: string;
@@ -100,6 +105,8 @@ class Session implements ReceiverSession {
   readonly #driver: Driver<ReceptionInput, ReceptionOutput>;
   readonly #rate = new RateMeter();
   readonly #monitor = new TsMonitor();
+  readonly #causes: LossCauses;
+  #hasGap = false; // that no cause was looked for
   #sinks: readonly Sink[] = [];
   #lookedAt = 0; // the time it was last: soon enough for the sinks
   #isInBatch = false;
@@ -126,6 +133,8 @@ class Session implements ReceiverSession {
       cname,
       random,
     });
+    const datagramsPerDrop = options.engine.kind === 'native' ? MOST_DATAGRAMS_OF_RUN : 1;
+    this.#causes = new LossCauses({ latencyMs, datagramsPerDrop });
     this.#driver = new Driver(this.#reception, (output) => this.#route(output), {
       now: this.#now,
       afterReading: afterSockets,
@@ -161,7 +170,7 @@ class Session implements ReceiverSession {
 
   snapshot(): StreamSnapshot {
     const now = this.#now();
-    const figures = this.#reception.figures(now);
+    const figures = this.#findCauses(now);
     const { name, address, reason } = this.#options.via;
     const { kernelDrops, overruns } = this.#media?.stats ?? {};
     const silent = this.#state === 'playing' && (figures.silentMs ?? 0) > SILENT_AFTER_MS;
@@ -177,7 +186,14 @@ class Session implements ReceiverSession {
       bitsPerSecond: this.#rate.bitsPerSecond(now),
       ...(kernelDrops !== undefined && { kernelDrops }),
       ...(overruns !== undefined && { overruns }),
+      causes: this.#causes.totals,
     };
+  }
+
+  lossHistory(seconds?: number): LossSecond[] {
+    const now = this.#now();
+    this.#findCauses(now);
+    return this.#causes.history(now, seconds);
   }
 
   addSink(sink: Sink): void {
@@ -225,6 +241,18 @@ class Session implements ReceiverSession {
   #endBatch(): void {
     this.#isInBatch = false;
     this.#driver.drain();
+    if (this.#hasGap) this.#findCauses(this.#lookedAt);
+  }
+
+  /** Puts what was lost since the last look under its causes. */
+  #findCauses(now: number): ReceptionFigures {
+    const figures = this.#reception.figures(now);
+    const { kernelDrops, overruns = 0 } = this.#media?.stats ?? {};
+    const { sourceBreaks } = this.#monitor;
+    const isNumbered = figures.framing !== 'udp';
+    this.#causes.count({ ...figures, sourceBreaks, kernelDrops, overruns, isNumbered }, now);
+    this.#hasGap = false;
+    return figures;
   }
 
   #route(output: ReceptionOutput): void {
@@ -240,6 +268,7 @@ class Session implements ReceiverSession {
         return;
       case 'gap':
         this.#monitor.gap();
+        this.#hasGap = true;
         break;
       case 'restart':
         this.#monitor.restart();

@@ -28,6 +28,10 @@ class Script implements ReceiverSession {
     return at < from ? snapshotOf({ packets: 0 }) : snapshotOf({ silentMs: at < to ? at % 10 : at - to });
   }
 
+  lossHistory() {
+    return [];
+  }
+
   nextEnd() {
     return new Promise<StreamEnd>((resolve) => (this.#resolve = resolve));
   }

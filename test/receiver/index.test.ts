@@ -132,6 +132,36 @@ describe('startReceiver', () => {
     });
   });
 
+  it('tells losses apart by cause, and in which second they were', async () => {
+    const { session } = await receive('rtp://239.255.1.1:5004');
+    const lost = new Set([50, 51, 52, 200]);
+    const sent = send('rtp://239.255.1.1:5004', {
+      ts: film,
+      lose: (index) => {
+        if (index === 200) engine.kernelDrops = 1;
+        return lost.has(index);
+      },
+    });
+    await sent;
+    await session.close();
+    const { causes } = session.snapshot();
+    expect(causes).toEqual({ network: 3, ownBuffer: 1, late: 0, overflow: 0, source: 0 });
+    const seconds = session.lossHistory();
+    expect(seconds.reduce((sum, { network }) => sum + network, 0)).toBe(3);
+    expect(seconds.reduce((sum, { ownBuffer }) => sum + ownBuffer, 0)).toBe(1);
+    expect(session.lossHistory(1).every(({ secondsAgo }) => secondsAgo === 0)).toBe(true);
+  });
+
+  it('tells a hole that was in the source from one of the network', async () => {
+    const { session } = await receive('rtp://239.255.1.1:5004');
+    const torn = Buffer.concat([film.subarray(0, 1316 * 100), film.subarray(1316 * 101)]);
+    await send('rtp://239.255.1.1:5004', { ts: torn });
+    const { causes, lost } = session.snapshot();
+    expect(lost).toBe(0);
+    expect(causes?.network).toBe(0);
+    expect(causes?.source).toBeGreaterThan(0);
+  });
+
   it('takes what lay unread for two seconds as it came', async () => {
     const { session, notes } = await receive('rtp://239.255.1.1:5004');
     const from = monotonicNow();
