@@ -11,7 +11,7 @@ import {
   matrixFault,
   writeRepair,
 } from '../wire/fec/smpte2022.ts';
-import { Parity } from '../wire/fec/xor.ts';
+import { Parity, STEP_BYTES } from '../wire/fec/xor.ts';
 import { RTP_HEADER_BYTES } from '../wire/rtp.ts';
 import type { Stage } from '../wire/stage.ts';
 import { Fifo } from './fifo.ts';
@@ -85,7 +85,7 @@ export class FecEncoder implements Stage<MediaRun | undefined, ProtectedRun> {
   push(run: MediaRun | undefined): void {
     if (run) {
       const { bytes } = run.chunk.departure;
-      const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
+      const words = new BigInt64Array(bytes.buffer, bytes.byteOffset, bytes.length >> 3);
       for (let slot = run.first; slot < run.end; slot++) this.#protect(run.chunk, slot, words);
       this.#ready.push({ stream: 'media', run });
     } else this.#end();
@@ -96,7 +96,7 @@ export class FecEncoder implements Stage<MediaRun | undefined, ProtectedRun> {
     return this.#ready.shift();
   }
 
-  #protect(chunk: MediaChunk, slot: number, words: Int32Array): void {
+  #protect(chunk: MediaChunk, slot: number, words: BigInt64Array): void {
     const { columns, rows, rowPackets } = this.#matrix;
     const position = this.#position;
     const place = position % columns;
@@ -149,7 +149,7 @@ class Line {
   snBase = 0;
 
   /** @param words all slots of the chunk */
-  add(chunk: MediaChunk, slot: number, words: Int32Array, isFirst: boolean): void {
+  add(chunk: MediaChunk, slot: number, words: BigInt64Array, isFirst: boolean): void {
     const { bytes, lengths, slotBytes } = chunk.departure;
     const start = slot * slotBytes;
     if (isFirst) {
@@ -157,7 +157,7 @@ class Line {
       this.snBase = ((bytes[start + 2] ?? 0) << 8) | (bytes[start + 3] ?? 0);
     }
     const length = lengths[slot] ?? 0;
-    if ((length & 3) === 0) this.parity.addWords(words, start >> 2, length);
+    if (length % STEP_BYTES === 0) this.parity.addWords(words, start >> 3, length);
     else this.parity.add(chunk.departure.datagram(slot));
   }
 }
@@ -167,7 +167,7 @@ type Shape = Pick<RepairHeader, 'direction' | 'offset' | 'na'>;
 
 /** The repair packets of one direction, in chunks. */
 class RepairStream {
-  readonly #shape: Shape;
+  readonly #header: RepairHeader;
   readonly #firstSequence: number;
   readonly #pool: ChunkPool;
   readonly #full = new Fifo<ProtectedRun>();
@@ -177,7 +177,7 @@ class RepairStream {
   #first = 0;
 
   constructor(shape: Shape, firstSequence: number, pool: ChunkPool) {
-    this.#shape = shape;
+    this.#header = { ...shape, sequence: 0, timestamp: 0, snBase: 0 };
     this.#firstSequence = firstSequence;
     this.#pool = pool;
   }
@@ -187,8 +187,10 @@ class RepairStream {
     const slot = this.#count % CHUNK_DATAGRAMS;
     const chunk = (this.#chunk ??= this.#take());
     const { departure } = chunk;
-    const sequence = (this.#firstSequence + this.#count) & 0xffff;
-    const header = { ...this.#shape, sequence, timestamp: moment.rtpTimestamp, snBase };
+    const header = this.#header;
+    header.sequence = (this.#firstSequence + this.#count) & 0xffff;
+    header.timestamp = moment.rtpTimestamp;
+    header.snBase = snBase;
     departure.lengths[slot] = writeRepair(header, parity, departure.bytes, slot * departure.slotBytes);
     departure.dueAt[slot] = moment.dueAt;
     chunk.transmitTicks[slot] = chunk.programmeTicks[slot] = moment.transmitTicks;
@@ -219,7 +221,7 @@ class RepairStream {
   }
 
   #runUntil(chunk: MediaChunk, end: number): ProtectedRun {
-    return { stream: this.#shape.direction, run: { chunk, first: this.#first, end } };
+    return { stream: this.#header.direction, run: { chunk, first: this.#first, end } };
   }
 }
 
