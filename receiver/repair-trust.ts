@@ -128,5 +128,5 @@ function agree(a: RepairPacket, b: RepairPacket): boolean {
   if (a.ssrc !== b.ssrc || a.offset !== b.offset || a.na !== b.na) return false;
   const steps = wrapDistance(a.sequence, b.sequence, 16);
   const matrices = (wrapDistance(a.snBase, b.snBase, 16) - steps) / (a.offset * (a.na - 1));
-  return steps !== 0 && Number.isInteger(matrices) && Math.abs(matrices * a.offset - steps) < a.offset;
+  return Number.isInteger(matrices) && Math.abs(matrices * a.offset - steps) < a.offset;
 }

@@ -138,7 +138,6 @@ export class FecEncoder implements Stage<MediaRun | undefined, ProtectedRun> {
       last.dueAt += ms;
       this.#sendColumn(column);
     }
-    this.#hasClosed = false;
   }
 }
 

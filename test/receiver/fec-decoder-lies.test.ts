@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import type { FecMatrix } from '../../wire/fec/smpte2022.ts';
 import { departures, play, scene, type Arrival, type Scene } from '../helpers/fec-scene.ts';
-import { naiveProtection, sourcePackets } from '../helpers/fec.ts';
+import { naiveProtection, naiveRepair, sourcePackets } from '../helpers/fec.ts';
 import { randomFrom } from '../helpers/network.ts';
 
 const BOTH: FecMatrix = { columns: 5, rows: 5, rowPackets: true };
@@ -42,7 +42,8 @@ describe('lies', () => {
       `bases that are ${by} off`,
       base(by),
     ]),
-    ['another number of packets', (copy) => void (copy[26] = 4)],
+    ['fewer packets', (copy) => void (copy[26] = 4)],
+    ['more packets', (copy) => void (copy[26] = 7)],
     ['another offset', (copy) => void (copy[25] = copy[24] === 0 ? 4 : 1)],
     ['the other direction', (copy) => void (copy[24] = copy[24] === 0 ? 0x40 : 0)],
     ['a length that is too long', (copy) => void (copy[15] = (copy[15] ?? 0) ^ 0x20)],
@@ -88,6 +89,32 @@ describe('lies', () => {
       });
     const { window } = lied(invent);
     expect(window.there.size).toBe(300);
+  });
+
+  it('of another sender do not pass for the truth, nor stop it', () => {
+    const garbage = (datagram: Buffer): Buffer[] =>
+      patched(datagram, (copy) => {
+        copy.writeUInt32BE(99, 8);
+        copy.fill(0x5a, 28);
+      });
+    expect(lied(garbage).window.there.size).toBe(300);
+  });
+
+  it('that one packet has given away are not believed of the next', () => {
+    const few = sourcePackets(25);
+    const seen = scene(few);
+    play(
+      seen,
+      [...few.keys()].filter((index) => index < 6 || index % 5 !== 3),
+    );
+    for (let row = 0; row < 4; row++) {
+      const shifted = few.slice(5 * row, 5 * row + 5);
+      const datagram = naiveRepair(shifted, { direction: 'row', sequence: row, offset: 1 });
+      datagram.writeUInt16BE(5 * row + 1, 12);
+      seen.decoder.repair(datagram);
+    }
+    expect(seen.window.recovered).toEqual([]);
+    expect(seen.decoder.refused.get('contradicted')).toBeGreaterThan(0);
   });
 
   it('that agree with each other are found out by what came', () => {

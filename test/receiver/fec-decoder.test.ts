@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { FecMatrix } from '../../wire/fec/smpte2022.ts';
 import { naiveProtection, naiveRepair, peel, sourcePackets, type NaivePacket } from '../helpers/fec.ts';
 import { departures, play, scene, type Arrival } from '../helpers/fec-scene.ts';
-import { randomFrom } from '../helpers/network.ts';
+import { network, randomFrom } from '../helpers/network.ts';
 import { SEQUENCE_STARTS } from '../helpers/packets.ts';
 
 fc.configureGlobal({ seed: 20_261_123 });
@@ -143,6 +143,14 @@ describe('a FEC decoder', () => {
     });
   }
 
+  for (const matrix of [{ columns: 10, rows: 10, rowPackets: false }, TEN])
+    it(`leaves of bursts what iteration must leave, by columns${matrix.rowPackets ? ' and rows' : ''}`, () => {
+      const { lost, left, model } = residual(matrix, { rate: 0.05, meanBurst: 5 }, 40_000);
+      expect(lost).toBeGreaterThan(1000);
+      expect(left).toBe(model);
+      expect(left).toBeLessThan(lost / 2);
+    });
+
   it('learns the matrix from what comes', () => {
     const sources = sourcePackets(100);
     const seen = scene(sources);
@@ -223,19 +231,20 @@ function confirmed(kept: readonly Arrival[], { rowPackets }: FecMatrix): boolean
   return count('column') !== 1 && (!rowPackets || count('row') !== 1);
 }
 
-/** Random loss of source and repair packets: how many are lost, left by the decoder, and left by iteration as such. */
+/** Loss of source and repair packets, at random or in bursts: how many are lost, left by the decoder, and left by iteration as such. */
 function residual(
   matrix: FecMatrix,
-  loss: number,
+  loss: number | { rate: number; meanBurst: number },
   count: number,
 ): { lost: number; left: number; model: number } {
   const size = matrix.columns * matrix.rows;
   const total = { lost: 0, left: 0, model: 0 };
   const sources = sourcePackets(2000, { payloadBytes: 4 });
   const all = departures(sources, naiveProtection(sources, matrix));
-  const random = randomFrom(7);
+  const options = typeof loss === 'number' ? { loss } : { burstLoss: loss };
   for (let done = 0; done < count; done += sources.length) {
-    const kept = all.filter(() => random() >= loss);
+    const departing = all.map((item, at) => ({ at, item }));
+    const kept = [...network(departing, { ...options, seed: done + 1 })].map(({ item }) => item);
     const seen = scene(sources);
     play(seen, kept);
     seen.decoder.sentUntil(sources.length);

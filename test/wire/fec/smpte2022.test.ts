@@ -274,6 +274,21 @@ describe('a recovery', () => {
   for (const [name, repair, sources, fault] of lies)
     it(`refuses ${name}`, () => expect(recovered(repair, sources, 2)).toBe(fault));
 
+  it('judges each by its own neighbours', () => {
+    const recovery = new Recovery();
+    const result = (repair: Buffer, ...others: (Buffer | undefined)[]): Buffer | RecoveryFault => {
+      recovery.begin(parsed(repair));
+      for (const other of others) recovery.add(other ?? Buffer.alloc(12));
+      return recovery.finish(103);
+    };
+    const [a, b, c, d] = SOURCES;
+    const long = Buffer.alloc(100, 0x80);
+    expect(result(REPAIR, a, b, long)).toBe('recovers-length');
+    expect(result(REPAIR, a, b, c)).toEqual(d);
+    result(REPAIR, a, b, changed({ 1: 40 }, c));
+    expect(result(changed({ 16: 0x81 }), a, b, c)).toBe('recovers-header');
+  });
+
   it('refuses what is not RTP even where all headers differ', () => {
     const sources = [...SOURCES];
     const odd = Buffer.from(sources[0] ?? '');
@@ -281,6 +296,10 @@ describe('a recovery', () => {
     sources[0] = odd;
     const repair = naiveRepair(sources, { direction: 'row', offset: 1 });
     expect(recovered(repair, sources, 3)).toEqual(sources[3]);
+    const mixed = SOURCES.map((source, place) => changed({ 1: 33 + (place % 2) }, source));
+    const repairOfMixed = naiveRepair(mixed, { direction: 'row', offset: 1 });
+    for (const [place, source] of mixed.entries())
+      expect(recovered(repairOfMixed, mixed, place)).toEqual(source);
     repair[0] = 0x8f; // 15 contributing sources do not fit
     expect(recovered(repair, sources, 3)).toBe('recovers-header');
   });
