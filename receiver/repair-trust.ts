@@ -95,9 +95,12 @@ export class RepairStream {
   }
 }
 
-function includes(repairs: readonly Repair[], { ssrc, sequence, snBase }: RepairPacket): boolean {
-  for (const { packet } of repairs)
-    if (packet.sequence === sequence && packet.snBase === snBase && packet.ssrc === ssrc) return true;
+/** One with the same number and place. A liar, once found out, does not keep the true one away. */
+function includes(repairs: readonly Repair[], { ssrc, sequence, snBase, offset, na }: RepairPacket): boolean {
+  for (const { packet, series } of repairs) {
+    if (packet.sequence !== sequence || packet.snBase !== snBase || packet.ssrc !== ssrc) continue;
+    if (packet.offset === offset && packet.na === na && series.trust !== 'refuted') return true;
+  }
   return false;
 }
 
@@ -128,5 +131,5 @@ function agree(a: RepairPacket, b: RepairPacket): boolean {
   if (a.ssrc !== b.ssrc || a.offset !== b.offset || a.na !== b.na) return false;
   const steps = wrapDistance(a.sequence, b.sequence, 16);
   const matrices = (wrapDistance(a.snBase, b.snBase, 16) - steps) / (a.offset * (a.na - 1));
-  return Number.isInteger(matrices) && Math.abs(matrices * a.offset - steps) < a.offset;
+  return steps !== 0 && Number.isInteger(matrices) && Math.abs(matrices * a.offset - steps) < a.offset;
 }

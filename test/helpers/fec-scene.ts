@@ -17,6 +17,10 @@ export class PlainWindow implements RepairedWindow {
     if (source) this.#there.set(index, source);
   }
 
+  forget(index: number): void {
+    this.#there.delete(index);
+  }
+
   datagramAt(index: number): Buffer | undefined {
     return this.#there.get(index);
   }

@@ -59,7 +59,7 @@ describe('lies', () => {
     it(`of ${name} bring no wrong byte, alone or beside the truth`, () => {
       lied((datagram) => patched(datagram, patch), true);
       const beside = lied((datagram) => patched(datagram, patch));
-      expect(beside.window.there.size).toBeGreaterThan(270);
+      expect(beside.window.there.size).toBe(300);
     });
   }
 
@@ -112,6 +112,7 @@ describe('lies', () => {
       const datagram = naiveRepair(shifted, { direction: 'row', sequence: row, offset: 1 });
       datagram.writeUInt16BE(5 * row + 1, 12);
       seen.decoder.repair(datagram);
+      for (let index = 1; index < 6; index++) seen.window.forget(index);
     }
     expect(seen.window.recovered).toEqual([]);
     expect(seen.decoder.refused.get('contradicted')).toBeGreaterThan(0);
