@@ -18,7 +18,9 @@ import { Repair, RepairStream } from './repair-trust.ts';
 
 /** What FEC needs of the receive window. Indexes are unwrapped; the decoder may also ask for some below 0. */
 export interface RepairedWindow {
-  /** A whole RTP datagram, held or already released; `undefined` when it is not there. Good until the next call of anything. */
+  /** A datagram is there: held, or released and still kept. */
+  has(index: number): boolean;
+  /** All of it, its RTP header included: a view, good until the next call of anything. */
   datagramAt(index: number): Buffer | undefined;
   /** Takes an RTP datagram that was recovered, and copies it. The decoder is not told of it. False: it was given up already. */
   recover(index: number, datagram: Buffer): boolean;
@@ -150,7 +152,7 @@ export class FecDecoder {
     const { packet, firstIndex, lastIndex, series } = repair;
     let missing: number | undefined;
     for (let index = firstIndex; index <= lastIndex; index += packet.offset) {
-      if (this.#window.datagramAt(index)) continue;
+      if (this.#window.has(index)) continue;
       if (missing !== undefined) return;
       missing = index;
     }
@@ -167,7 +169,7 @@ export class FecDecoder {
   /** All that it protects is there. */
   #isWhole({ packet, firstIndex, lastIndex }: Repair): boolean {
     for (let index = firstIndex; index <= lastIndex; index += packet.offset)
-      if (!this.#window.datagramAt(index)) return false;
+      if (!this.#window.has(index)) return false;
     return true;
   }
 

@@ -21,6 +21,10 @@ export class PlainWindow implements RepairedWindow {
     this.#there.delete(index);
   }
 
+  has(index: number): boolean {
+    return this.#there.has(index);
+  }
+
   datagramAt(index: number): Buffer | undefined {
     return this.#there.get(index);
   }

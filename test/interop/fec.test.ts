@@ -78,6 +78,7 @@ describe('FFmpeg', () => {
       const there = new Map<number, Buffer>();
       const decoder = new FecDecoder(
         {
+          has: (index) => there.has(index),
           datagramAt: (index) => there.get(index),
           recover: (index, datagram) => {
             expect(datagram).toEqual(sources[index]);

@@ -1,5 +1,9 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { InOrderRelease } from '../../jitter-buffer/in-order.ts';
+import { ReceiveWindow } from '../../jitter-buffer/ordering.ts';
+import { emptyArrival } from '../../jitter-buffer/slab.ts';
+import { FecDecoder } from '../../receiver/fec-decoder.ts';
 import type { FecMatrix } from '../../wire/fec/smpte2022.ts';
 import { naiveProtection, naiveRepair, peel, sourcePackets, type NaivePacket } from '../helpers/fec.ts';
 import { departures, play, scene, type Arrival } from '../helpers/fec-scene.ts';
@@ -208,6 +212,34 @@ describe('a FEC decoder', () => {
     );
     expect(seen.window.recovered.length).toBeGreaterThan(3);
     expect(seen.decoder.refused.size).toBe(0);
+  });
+
+  it('repairs the receive window, by what was released as well', () => {
+    const sources = sourcePackets(200, { start: 65_500 });
+    const window = new ReceiveWindow(256);
+    window.kept = 75;
+    const release = new InOrderRelease(window, 1000);
+    const put = (index: number, datagram: Buffer, recovered: boolean): boolean => {
+      const place = { index, datagram, payloadStart: 12, payloadEnd: datagram.length, recovered };
+      release.push({ ...emptyArrival(), ...place }, 0);
+      return true;
+    };
+    const recover = (index: number, datagram: Buffer): boolean => put(index, datagram, true);
+    const there = { has: window.has.bind(window), datagramAt: window.datagramAt.bind(window), recover };
+    const decoder = new FecDecoder(there, 65_500);
+    const out: Buffer[] = [];
+    for (const each of departures(sources, naiveProtection(sources, BOTH))) {
+      const isLost = typeof each === 'number' ? each % 25 >= 7 && each % 25 < 12 : each.indexes.includes(50);
+      if (isLost) continue;
+      if (typeof each === 'number') {
+        put(each, sources[each] ?? Buffer.alloc(0), false);
+        decoder.arrived(each);
+      } else decoder.repair(each.datagram);
+      for (let step = release.poll(0); step; step = release.poll(0))
+        if (step.kind === 'payload') out.push(Buffer.from(step.payload));
+    }
+    expect(out).toEqual(sources.map((source) => source.subarray(12)));
+    expect(window.counters).toMatchObject({ recovered: 40, needless: 0, lost: 0 });
   });
 
   it('counts by what it recovered', () => {
