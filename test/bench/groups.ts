@@ -1,6 +1,7 @@
 /** The groups of benchmarks, in the order in which they run. */
 import { readFileSync } from 'node:fs';
 import type { Bench, Findings } from './bench.ts';
+import { benchFec } from './fec.ts';
 import { benchFlatOut } from './flat-out.ts';
 import { benchMany } from './many.ts';
 import { benchReceiving } from './receiving.ts';
@@ -31,5 +32,10 @@ export const GROUPS: readonly Group[] = [
     name: 'stages',
     title: 'The stages in memory, without sockets',
     run: async ({ film }) => ({ rows: await benchStages(readFileSync(film)) }),
+  },
+  {
+    name: 'fec',
+    title: 'Repair packets, in memory',
+    run: async () => ({ rows: benchFec() }),
   },
 ];
