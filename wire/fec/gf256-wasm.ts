@@ -3,7 +3,7 @@
  * first use, so that no build needs a toolchain.
  *
  * A product with a constant is linear, so that of a byte is that of its low nibble ^ that of its high nibble. Both come out of
- * a table with 16 entries, and `i8x16.swizzle` looks up sixteen at once. Up to four rows share the reading and splitting.
+ * a table with 16 entries, and `i8x16.swizzle` looks up sixteen at once. Up to five rows share the reading and splitting.
  *
  * Memory:
  *
@@ -14,8 +14,8 @@
 import { multiply } from './gf256.ts';
 import type { Gf256Kernel } from './gf256-kernel.ts';
 
-/** Most rows that one function adds to: their tables, and what else it needs, just fit into 16 registers. */
-const MOST_ROWS = 4;
+/** Most rows that one function adds to: the tables of more do not fit into 16 registers. */
+const MOST_ROWS = 5;
 const MAX_ROWS = 255;
 const VECTOR_BYTES = 16;
 const TABLE_BYTES = 32;
@@ -72,8 +72,7 @@ class WasmKernel implements Gf256Kernel {
     for (let from = 0; from < bytes; from += SLICE_BYTES) {
       const length = Math.min(SLICE_BYTES, bytes - from);
       const padded = Math.ceil(length / VECTOR_BYTES) * VECTOR_BYTES;
-      for (let row = 0; row < rows.length; row++)
-        this.#memory.fill(0, accumulatorOf(row), accumulatorOf(row) + padded);
+      this.#memory.fill(0, ACCUMULATORS_AT, accumulatorOf(rows.length - 1) + padded);
       for (let at = 0; at < inputs.length; at++) {
         this.#load(inputs[at], from, padded);
         this.#addTo(rows, at, INPUT_AT + padded);
@@ -99,9 +98,10 @@ class WasmKernel implements Gf256Kernel {
       const second = tableFor(rows[row + 1], at);
       const third = tableFor(rows[row + 2], at);
       const fourth = tableFor(rows[row + 3], at);
+      const fifth = tableFor(rows[row + 4], at);
       const add = this.#add[Math.min(MOST_ROWS, rows.length - row) - 1];
       // Those beyond its rows are not among its parameters, and are left aside.
-      add?.(end, accumulatorOf(row), first, second, third, fourth);
+      add?.(end, accumulatorOf(row), first, second, third, fourth, fifth);
     }
   }
 }
