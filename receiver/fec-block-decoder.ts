@@ -9,6 +9,7 @@ import { fastestKernel, type Gf256Kernel } from '../wire/fec/gf256-kernel.ts';
 import { type ParityFault, parseParity } from '../wire/fec/parity-packet.ts';
 import { reconstruct, type Shard } from '../wire/fec/reed-solomon.ts';
 import { wrapDistance } from '../wire/sequence.ts';
+import type { RepairedWindow } from './fec-decoder.ts';
 import { type ParityBlock, ParityStore, placeOf } from './parity-store.ts';
 import {
   type Doubt,
@@ -18,17 +19,6 @@ import {
   restamp,
   unpaddedBytes,
 } from './recovered-packet.ts';
-
-/** What a decoder needs of the receive window. Indexes are unwrapped, and those below 0 are asked for too. */
-export interface RepairedWindow {
-  /**
-   * The whole RTP datagram, held or already released; `undefined` when it is not there. A view that is good until the next
-   * call of `recover`.
-   */
-  datagramAt(index: number): Buffer | undefined;
-  /** Takes an RTP datagram that was recovered, and copies it. The decoder is not told of it. False: it was given up already. */
-  recover(index: number, datagram: Buffer): boolean;
-}
 
 /** What a decoder has counted. */
 export interface FecBlockCounters {
@@ -153,7 +143,7 @@ export class FecBlockDecoder {
     if (!block.isOpen) return;
     let missing = 0;
     for (let place = 0; place < block.dataShards; place++) {
-      if (this.#sourceAt(block, place)) continue;
+      if (this.#window.has(block.first + place * block.interleave)) continue;
       missing++;
       if (missing > block.kept) return;
     }

@@ -20,7 +20,7 @@ import { Repair, RepairStream } from './repair-trust.ts';
 export interface RepairedWindow {
   /** A datagram is there: held, or released and still kept. */
   has(index: number): boolean;
-  /** All of it, its RTP header included: a view, good until the next call of anything. */
+  /** All of it, its RTP header included: a view, good until the next call of `recover`. */
   datagramAt(index: number): Buffer | undefined;
   /** Takes an RTP datagram that was recovered, and copies it. The decoder is not told of it. False: it was given up already. */
   recover(index: number, datagram: Buffer): boolean;

@@ -108,6 +108,7 @@ export class RepairedReceiver {
   constructor(firstSequence = 0, kernel?: Gf256Kernel) {
     this.#firstSequence = firstSequence;
     const window = {
+      has: (index: number) => this.held.has(index),
       datagramAt: (index: number) => this.held.get(index),
       recover: (index: number, datagram: Buffer) => {
         if (this.held.has(index)) throw new Error(`recovered ${index}, which is there`);
