@@ -1,34 +1,21 @@
 /** The keys, in a dialog. */
-import { useSignalEffect } from '@preact/signals';
-import type { JSX } from 'preact';
-import { useRef } from 'preact/hooks';
+import { createRef, type JSX } from 'preact';
 import { Icon } from './icons.tsx';
-import { showKeyHelp, singleKeys } from './state.ts';
+import { singleKeys } from './state.ts';
 import { strings } from './strings.ts';
 
-/** Shows the keys, also when the browser has closed the dialog and not told of it yet. */
+const dialog = createRef<HTMLDialogElement>();
+
+/** Shows the keys. The dialog itself knows whether it is open: the browser closes it too, and tells of that later. */
 export function openKeyHelp(): void {
-  showKeyHelp.value = false;
-  showKeyHelp.value = true;
+  if (dialog.current?.open === false) dialog.current.showModal();
 }
 
 export function KeyHelp(): JSX.Element {
-  const dialog = useRef<HTMLDialogElement>(null);
-  useSignalEffect(() => {
-    if (showKeyHelp.value) dialog.current?.showModal();
-    else dialog.current?.close();
-  });
   const words = strings.keys;
-  const close = (): void => {
-    showKeyHelp.value = false;
-  };
+  const close = (): void => dialog.current?.close();
   return (
-    <dialog
-      ref={dialog}
-      class="card"
-      aria-labelledby="keys-title"
-      onClose={({ currentTarget }) => (showKeyHelp.value = currentTarget.open)}
-    >
+    <dialog ref={dialog} class="card" aria-labelledby="keys-title">
       <header>
         <h2 id="keys-title">{words.title}</h2>
         <button type="button" class="plain" aria-label={words.close} title={words.close} onClick={close}>

@@ -67,7 +67,6 @@ export const THEMES = ['auto', 'light', 'dark'] as const;
 export const theme = remembered('theme', 'auto', THEMES);
 export const showNumbers = remembered('numbers', 'yes', ['yes', 'no']);
 export const singleKeys = remembered('single-keys', 'yes', ['yes', 'no']);
-export const showKeyHelp = signal(false);
 
 effect(() => {
   const { documentElement } = document;
