@@ -100,18 +100,8 @@ export class Packetizer implements Stage<Buffer | undefined, MediaRun> {
 
   #cut(run: Buffer): void {
     for (let at = 0; at < run.length;) {
-      const chunk = this.#chunkToFill();
-      const slot = this.stats.datagrams - chunk.firstIndex;
-      const whole = Math.floor((run.length - at) / DATAGRAM_PAYLOAD_BYTES);
-      const count = this.#openBytes > 0 ? 0 : Math.min(whole, CHUNK_DATAGRAMS - slot);
-      const end =
-        count > 0
-          ? at + count * DATAGRAM_PAYLOAD_BYTES
-          : Math.min(run.length, at + DATAGRAM_PAYLOAD_BYTES - this.#openBytes);
-      if (count > 0) chunk.fill(slot, run.subarray(at, end));
-      else this.#fillPart(chunk, slot, run.subarray(at, end));
-      if (this.#openBytes === 0) this.#add(chunk, slot, Math.max(1, count));
-      at = end;
+      const isWhole = this.#openBytes === 0 && run.length - at >= DATAGRAM_PAYLOAD_BYTES;
+      at += isWhole ? this.#fillWhole(run, at) : this.#fillPart(run, at);
     }
   }
 
@@ -125,11 +115,30 @@ export class Packetizer implements Stage<Buffer | undefined, MediaRun> {
     return chunk;
   }
 
-  #fillPart(chunk: MediaChunk, slot: number, part: Buffer): void {
-    part.copy(chunk.departure.bytes, chunk.payloadAt(slot) + this.#openBytes);
-    this.#openBytes += part.length;
+  /** Takes whole payloads of `run` from `at` on, as many as fit into the chunk. Returns their bytes. */
+  #fillWhole(run: Buffer, at: number): number {
+    const chunk = this.#chunkToFill();
+    const slot = this.stats.datagrams - chunk.firstIndex;
+    const whole = Math.floor((run.length - at) / DATAGRAM_PAYLOAD_BYTES);
+    const count = Math.min(whole, CHUNK_DATAGRAMS - slot);
+    const bytes = count * DATAGRAM_PAYLOAD_BYTES;
+    chunk.fill(slot, run.subarray(at, at + bytes));
+    this.#add(chunk, slot, count);
+    return bytes;
+  }
+
+  /** Takes of `run` from `at` on what the open payload wants, or what there is. Returns how much. */
+  #fillPart(run: Buffer, at: number): number {
+    const chunk = this.#chunkToFill();
+    const slot = this.stats.datagrams - chunk.firstIndex;
+    const bytes = Math.min(run.length - at, DATAGRAM_PAYLOAD_BYTES - this.#openBytes);
+    run.copy(chunk.departure.bytes, chunk.payloadAt(slot) + this.#openBytes, at, at + bytes);
+    this.#openBytes += bytes;
     chunk.departure.lengths[slot] = chunk.headerBytes + this.#openBytes;
-    if (this.#openBytes === DATAGRAM_PAYLOAD_BYTES) this.#openBytes = 0;
+    if (this.#openBytes < DATAGRAM_PAYLOAD_BYTES) return bytes;
+    this.#openBytes = 0;
+    this.#add(chunk, slot, 1);
+    return bytes;
   }
 
   /** The stream ends: so does the last datagram. */
