@@ -11,13 +11,8 @@ import { ReedSolomonEncoder } from '../wire/fec/reed-solomon.ts';
 import { RTP_HEADER_BYTES } from '../wire/rtp.ts';
 import type { Stage } from '../wire/stage.ts';
 import { Fifo } from './fifo.ts';
-import {
-  CHUNK_DATAGRAMS,
-  type ChunkPool,
-  DATAGRAM_PAYLOAD_BYTES,
-  type MediaChunk,
-  type MediaRun,
-} from './media-chunk.ts';
+import { type ChunkPool, DATAGRAM_PAYLOAD_BYTES, type MediaChunk, type MediaRun } from './media-chunk.ts';
+import { type Moment, RepairPackets } from './repair-packets.ts';
 
 export interface FecBlockEncoderOptions {
   shape: BlockShape;
@@ -42,13 +37,6 @@ export const PARITY_HEADROOM_BYTES = PARITY_HEADER_BYTES + RTP_HEADER_BYTES;
 const SHARD_BYTES = RTP_HEADER_BYTES + DATAGRAM_PAYLOAD_BYTES;
 const SEQUENCE_AT = 2;
 const SSRC_AT = 8;
-
-/** When something leaves. */
-interface Moment {
-  transmitTicks: number;
-  dueAt: number;
-  rtpTimestamp: number;
-}
 
 /** A repair packet that is worked out and waits. */
 interface Parity {
@@ -111,7 +99,8 @@ export class FecBlockEncoder implements Stage<MediaRun | undefined, BlockProtect
       this.#ready.push({ stream: 'media', run });
       for (let slot = first; slot < end; slot++) this.#protect(chunk, slot);
     } else this.#end();
-    this.#packets.handOver(this.#ready);
+    for (let packets = this.#packets.take(); packets; packets = this.#packets.take())
+      this.#ready.push({ stream: 'repair', run: packets });
   }
 
   poll(): BlockProtectedRun | undefined {
@@ -170,8 +159,18 @@ export class FecBlockEncoder implements Stage<MediaRun | undefined, BlockProtect
       dueAt: dueAt + behind * this.#stepMs,
       rtpTimestamp,
     };
-    this.#packets.write(parity, this.#ssrc, moment);
+    this.#write(parity, moment);
     this.counters.repairPackets++;
+  }
+
+  #write({ header, bytes }: Parity, moment: Moment): void {
+    const packets = this.#packets;
+    const { departure } = packets.open();
+    const start = packets.slot * departure.slotBytes;
+    const rtp = { sequence: packets.sequence, timestamp: moment.rtpTimestamp, ssrc: this.#ssrc };
+    writeParityHeader(rtp, header, departure.bytes, start);
+    bytes.copy(departure.bytes, start + PARITY_HEADER_BYTES, 0, header.shardBytes);
+    packets.add(PARITY_HEADER_BYTES + header.shardBytes, moment);
   }
 
   /** The blocks are full, or what comes next does not fit: works out their parity. What is left of that before goes at once. */
@@ -210,63 +209,6 @@ export class FecBlockEncoder implements Stage<MediaRun | undefined, BlockProtect
     if (this.#count === 0) return;
     this.#close();
     while (this.#sent < this.#parityCount) this.#send(++steps);
-  }
-}
-
-/** Repair packets in chunks. */
-class RepairPackets {
-  readonly #pool: ChunkPool;
-  readonly #firstSequence: number;
-  #count = 0;
-  #chunk: MediaChunk | undefined;
-  /** The slots from here up to the next one to be written are still to be handed over. */
-  #first = 0;
-  readonly #full: MediaRun[] = [];
-  readonly #newest: Moment = { transmitTicks: -Infinity, dueAt: -Infinity, rtpTimestamp: 0 };
-
-  constructor(sequence: number, pool: ChunkPool) {
-    this.#firstSequence = sequence;
-    this.#pool = pool;
-  }
-
-  /** Writes a packet. Times never fall: one whose time lies before that of the last one leaves with it. */
-  write({ header, bytes }: Parity, ssrc: number, { transmitTicks, dueAt, rtpTimestamp }: Moment): void {
-    const slot = this.#count % CHUNK_DATAGRAMS;
-    const chunk = (this.#chunk ??= this.#take());
-    const { departure } = chunk;
-    const sequence = (this.#firstSequence + this.#count) & 0xffff;
-    const start = slot * departure.slotBytes;
-    writeParityHeader({ sequence, timestamp: rtpTimestamp, ssrc }, header, departure.bytes, start);
-    bytes.copy(departure.bytes, start + PARITY_HEADER_BYTES, 0, header.shardBytes);
-    departure.lengths[slot] = PARITY_HEADER_BYTES + header.shardBytes;
-    const newest = this.#newest;
-    newest.transmitTicks = Math.max(newest.transmitTicks, transmitTicks);
-    newest.dueAt = Math.max(newest.dueAt, dueAt);
-    departure.dueAt[slot] = newest.dueAt;
-    chunk.transmitTicks[slot] = chunk.programmeTicks[slot] = newest.transmitTicks;
-    chunk.rtpTimestamps[slot] = rtpTimestamp;
-    chunk.discontinuities[slot] = 0;
-    this.#count++;
-    if (slot < CHUNK_DATAGRAMS - 1) return;
-    this.#full.push({ chunk, first: this.#first, end: CHUNK_DATAGRAMS });
-    this.#chunk = undefined;
-    this.#first = 0;
-  }
-
-  /** Hands over what was written since the last time. */
-  handOver(ready: Fifo<BlockProtectedRun>): void {
-    for (const run of this.#full) ready.push({ stream: 'repair', run });
-    this.#full.length = 0;
-    const end = this.#count % CHUNK_DATAGRAMS;
-    if (this.#chunk && end > this.#first)
-      ready.push({ stream: 'repair', run: { chunk: this.#chunk, first: this.#first, end } });
-    this.#first = end;
-  }
-
-  #take(): MediaChunk {
-    const chunk = this.#pool.take();
-    chunk.firstIndex = this.#count;
-    return chunk;
   }
 }
 

@@ -15,13 +15,8 @@ import { Parity, STEP_BYTES } from '../wire/fec/xor.ts';
 import { RTP_HEADER_BYTES } from '../wire/rtp.ts';
 import type { Stage } from '../wire/stage.ts';
 import { Fifo } from './fifo.ts';
-import {
-  CHUNK_DATAGRAMS,
-  type ChunkPool,
-  DATAGRAM_PAYLOAD_BYTES,
-  type MediaChunk,
-  type MediaRun,
-} from './media-chunk.ts';
+import { type ChunkPool, DATAGRAM_PAYLOAD_BYTES, type MediaChunk, type MediaRun } from './media-chunk.ts';
+import { type Moment, RepairPackets } from './repair-packets.ts';
 
 export interface FecEncoderOptions {
   matrix: FecMatrix;
@@ -36,13 +31,6 @@ export interface ProtectedRun {
   stream: 'media' | FecDirection;
   /** Of repair packets: in chunks of their own, numbered from 0 in each stream, with the times of the media they leave with. */
   run: MediaRun;
-}
-
-/** A datagram that repair packets leave with. */
-interface Moment {
-  transmitTicks: number;
-  dueAt: number;
-  rtpTimestamp: number;
 }
 
 /**
@@ -161,66 +149,34 @@ class Line {
   }
 }
 
-/** What all repair packets of a direction say. */
-type Shape = Pick<RepairHeader, 'direction' | 'offset' | 'na'>;
-
-/** The repair packets of one direction, in chunks. */
+/** The repair packets of one direction. */
 class RepairStream {
   readonly #header: RepairHeader;
-  readonly #firstSequence: number;
-  readonly #pool: ChunkPool;
-  readonly #full = new Fifo<ProtectedRun>();
-  #count = 0;
-  #chunk: MediaChunk | undefined;
-  /** The slots from here up to the next one to be written are still to be handed over. */
-  #first = 0;
+  readonly #packets: RepairPackets;
 
-  constructor(shape: Shape, firstSequence: number, pool: ChunkPool) {
+  constructor(
+    shape: Pick<RepairHeader, 'direction' | 'offset' | 'na'>,
+    firstSequence: number,
+    pool: ChunkPool,
+  ) {
     this.#header = { ...shape, sequence: 0, timestamp: 0, snBase: 0 };
-    this.#firstSequence = firstSequence;
-    this.#pool = pool;
+    this.#packets = new RepairPackets(firstSequence, pool);
   }
 
   /** Writes the repair packet of a line. */
   write({ parity, snBase }: Line, moment: Moment): void {
-    const slot = this.#count % CHUNK_DATAGRAMS;
-    const chunk = (this.#chunk ??= this.#take());
-    const { departure } = chunk;
     const header = this.#header;
-    header.sequence = (this.#firstSequence + this.#count) & 0xffff;
+    const { bytes, slotBytes } = this.#packets.open().departure;
+    header.sequence = this.#packets.sequence;
     header.timestamp = moment.rtpTimestamp;
     header.snBase = snBase;
-    departure.lengths[slot] = writeRepair(header, parity, departure.bytes, slot * departure.slotBytes);
-    departure.dueAt[slot] = moment.dueAt;
-    chunk.transmitTicks[slot] = chunk.programmeTicks[slot] = moment.transmitTicks;
-    chunk.rtpTimestamps[slot] = moment.rtpTimestamp;
-    chunk.discontinuities[slot] = 0;
-    this.#count++;
-    if (slot === CHUNK_DATAGRAMS - 1) this.#turn(chunk);
+    this.#packets.add(writeRepair(header, parity, bytes, this.#packets.slot * slotBytes), moment);
   }
 
   /** Hands over what was written since the last time. */
   handOver(ready: Fifo<ProtectedRun>): void {
-    for (let run = this.#full.shift(); run; run = this.#full.shift()) ready.push(run);
-    const end = this.#count % CHUNK_DATAGRAMS;
-    if (this.#chunk && end > this.#first) ready.push(this.#runUntil(this.#chunk, end));
-    this.#first = end;
-  }
-
-  #take(): MediaChunk {
-    const chunk = this.#pool.take();
-    chunk.firstIndex = this.#count;
-    return chunk;
-  }
-
-  #turn(chunk: MediaChunk): void {
-    this.#full.push(this.#runUntil(chunk, CHUNK_DATAGRAMS));
-    this.#chunk = undefined;
-    this.#first = 0;
-  }
-
-  #runUntil(chunk: MediaChunk, end: number): ProtectedRun {
-    return { stream: this.#header.direction, run: { chunk, first: this.#first, end } };
+    for (let run = this.#packets.take(); run; run = this.#packets.take())
+      ready.push({ stream: this.#header.direction, run });
   }
 }
 
