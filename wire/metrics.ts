@@ -52,6 +52,34 @@ export interface LossSecond extends LossByCause {
   overruns: number;
 }
 
+/** What another way to protect a stream would have done for the losses that were seen. */
+export interface RepairAdvice {
+  /** As `--fec` is written: `2022:10x5`, `rs:20,5`. */
+  setting: string;
+  /** Share of what the network lost that it would have repaired: 0 to 1. */
+  repairedShare: number;
+  /** How much more would have been sent for it, as a share of the stream. */
+  overheadShare: number;
+  /** How long a loss waits for its repair at most, milliseconds: `--latency` has to be more. */
+  delayMs: number;
+}
+
+/** What repair did for a stream, and what it could have done. */
+export interface RepairSnapshot {
+  /** Of `recovered`: by forward error correction. */
+  fec: number;
+  /** Of `recovered`: asked for and sent again. */
+  retransmitted: number;
+  /** Datagrams asked for, each time counted. */
+  asked: number;
+  /** How the sender protects the stream, as `--fec` is written and as far as its repair packets tell; absent: not at all. */
+  setting?: string;
+  /** Repair packets that came and were of no use, by reason. */
+  refused: Readonly<Record<string, number>>;
+  /** The best settings for the losses of the last minutes, the cheapest first; empty: nothing to advise. */
+  advice: readonly RepairAdvice[];
+}
+
 /** One of two paths that carry the same stream. */
 export interface PathSnapshot {
   /** Datagrams of the stream that came on it, copies included. */
@@ -154,6 +182,8 @@ export interface StreamSnapshot extends LossCounters, TransportStreamCounters {
   overruns?: number;
   /** What `unrecovered` counts, and holes in the source, by cause; absent where it is not told apart. */
   causes?: LossByCause;
+  /** Absent where nothing is repaired: streams without RTP, and before the first datagram. */
+  repair?: RepairSnapshot;
   /** Absent for a stream that comes on one path. */
   paths?: PathsSnapshot;
   /** Datagrams that were none of the three framings, by fault. */
