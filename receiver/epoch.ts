@@ -18,6 +18,8 @@ export class Epoch {
   /** 0 for framings without one. */
   readonly ssrc: number;
   readonly log: ReceiveLog;
+  /** 16 bits, or 32 without timestamps: the sequence number that has index 0. */
+  readonly firstSequence: number;
   /** Whose it is: a sender's address may change while its stream goes on. */
   sender: Sender;
   /** By the sender's count: the index of our index 0. `undefined` while the sender has not told. */
@@ -31,6 +33,7 @@ export class Epoch {
     this.sender = sender;
     this.framing = recognition.framing;
     this.ssrc = recognition.ssrc;
+    this.firstSequence = first;
     this.log = new ReceiveLog(this.framing === 'rtp' ? 16 : 32, first, latencyMs);
     if (this.framing === 'seq') this.firstIndex = first;
   }
@@ -59,6 +62,23 @@ export class Epoch {
     arrival.payloadStart = header.payloadStart;
     arrival.payloadEnd = header.payloadEnd;
     return 'arrival';
+  }
+
+  /** The index that belongs to a sequence number near the highest. */
+  indexOf(sequence: number): number {
+    return this.log.indexOf(sequence);
+  }
+
+  /** Reads a datagram that repair brought back and writes what it is into `arrival`; its time of arrival is the caller's. */
+  restore(datagram: Buffer, index: number, arrival: Arrival): HeaderFault | undefined {
+    const header = this.#header;
+    const fault = readHeader(this.framing, datagram, header);
+    if (fault) return fault;
+    this.log.restore(header, index, arrival);
+    arrival.datagram = datagram;
+    arrival.payloadStart = header.payloadStart;
+    arrival.payloadEnd = header.payloadEnd;
+    return undefined;
   }
 
   /** Whether datagrams held of another address go on where this stream stopped. */

@@ -6,6 +6,7 @@
  */
 import { MAX_DATAGRAM_BYTES } from '../jitter-buffer/slab.ts';
 import { fastestKernel, type Gf256Kernel } from '../wire/fec/gf256-kernel.ts';
+import type { FecSetting } from '../wire/fec/fec-setting.ts';
 import { type ParityFault, parseParity } from '../wire/fec/parity-packet.ts';
 import { reconstruct, type Shard } from '../wire/fec/reed-solomon.ts';
 import { wrapDistance } from '../wire/sequence.ts';
@@ -66,6 +67,7 @@ export class FecBlockDecoder {
   /** The last block that was proved, and whether it was the first of its kind: others may have waited for it. */
   #proved: ParityBlock | undefined;
   #isProofNew = false;
+  #reach = 0;
   #scratch = Buffer.alloc(0);
 
   /** @param firstSequence 16 bits: the sequence number that has index 0 */
@@ -73,6 +75,18 @@ export class FecBlockDecoder {
     this.#window = window;
     this.#firstSequence = firstSequence;
     this.#kernel = kernel;
+  }
+
+  /** How the sender protects the stream, once a block has proved it. */
+  get setting(): FecSetting | undefined {
+    if (!this.#proved) return undefined;
+    const { dataShards, parityShards, interleave } = this.#proved;
+    return { kind: 'rs', shape: { dataShards, parityShards, interleave } };
+  }
+
+  /** Source packets from the first to the last of the widest block so far, as its repair packets say. */
+  get reach(): number {
+    return this.#reach;
   }
 
   /** Repair packets that are kept: of blocks that miss more than those repair. */
@@ -119,6 +133,7 @@ export class FecBlockDecoder {
       return;
     }
     this.counters.repairPackets++;
+    this.#reach = Math.max(this.#reach, block.dataShards * block.interleave);
     this.#attempt(block);
     this.#attemptWaiting();
   }

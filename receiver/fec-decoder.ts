@@ -13,6 +13,7 @@ import {
   parseRepair,
   protects,
 } from '../wire/fec/smpte2022.ts';
+import type { FecSetting } from '../wire/fec/fec-setting.ts';
 import { wrapDistance } from '../wire/sequence.ts';
 import { Repair, RepairStream } from './repair-trust.ts';
 
@@ -22,7 +23,7 @@ export interface RepairedWindow {
   has(index: number): boolean;
   /** All of it, its RTP header included: a view, good until the next call of `recover`. */
   datagramAt(index: number): Buffer | undefined;
-  /** Takes an RTP datagram that was recovered, and copies it. The decoder is not told of it. False: it was given up already. */
+  /** Takes an RTP datagram that was recovered, and copies it. The decoder is not told of it. False: it is of no use any more. */
   recover(index: number, datagram: Buffer): boolean;
 }
 
@@ -67,10 +68,12 @@ export class FecDecoder {
     this.#firstSequence = firstSequence;
   }
 
-  /** The matrix that the sender uses, as far as its repair packets have told; 0: not known. */
-  get matrix(): { columns: number; rows: number } {
-    const { column, row } = this.#streams;
-    return { columns: column.newest?.offset ?? row.newest?.na ?? 0, rows: column.newest?.na ?? 0 };
+  /** How the sender protects the stream, once its repair packets have told. */
+  get setting(): FecSetting | undefined {
+    const { newest } = this.#streams.column;
+    if (!newest) return undefined;
+    const rowPackets = this.#streams.row.newest !== undefined;
+    return { kind: '2022', matrix: { columns: newest.offset, rows: newest.na, rowPackets } };
   }
 
   /** A source packet came, and is in the window. */

@@ -1,21 +1,28 @@
 /**
  * The receiver: sockets at one end, sinks at the other, one pure chain between them.
  *
- *     media socket ─┐                                ┌─► TS monitor ─► snapshot
- *                   ├─► reception (pure) ─► released ┼─► sinks: recorder, viewer feed, pipe
- *      RTCP socket ─┘        └─► reports ─► exchange └─► nextEnd
+ *     sockets of path 1 ─┐                                          ┌─► TS monitor ─► snapshot
+ *                        ├─► merge ─► reception (pure) ─► released ─┼─► sinks: recorder, viewer feed, pipe
+ *     sockets of path 2 ─┘              └─► reports, requests       └─► nextEnd
  */
 import type { ReleasedPayload } from '../jitter-buffer/ordering.ts';
 import { monotonicNow } from '../transport/clock.ts';
 import { afterSockets, Driver } from '../transport/driver.ts';
-import type { ArrivalQueue, ChosenInterface, Exchange, UdpEngine } from '../transport/udp.ts';
+import type { ChosenInterface, UdpEngine } from '../transport/udp.ts';
 import { formatMediaAddress, type Endpoint, type MediaAddress } from '../wire/address.ts';
-import { LancastError } from '../wire/errors.ts';
 import type { LossSecond, StreamSnapshot } from '../wire/metrics.ts';
 import { LossCauses } from './loss-causes.ts';
+import { PathMerge, type Path } from './path-merge.ts';
 import { RateMeter } from './rate-meter.ts';
-import { Reception, type ReceptionFigures, type ReceptionInput, type ReceptionOutput } from './reception.ts';
+import {
+  Reception,
+  type BesideMedia,
+  type ReceptionFigures,
+  type ReceptionInput,
+  type ReceptionOutput,
+} from './reception.ts';
 import type { Released, Sink } from './sink.ts';
+import { PathSockets } from './sockets/path-sockets.ts';
 import { TsMonitor } from './ts-monitor.ts';
 
 /** What a receiver listens to and how. */
@@ -25,6 +32,8 @@ export interface ReceiverOptions {
   engine: UdpEngine;
   /** The card to join on. */
   via: ChosenInterface;
+  /** The same stream once more, by other routers and cables (SMPTE ST 2022-7): RTP or `seq://`. */
+  secondPath?: { address: MediaAddress; via: ChosenInterface };
   /** Source-specific multicast: accept only these senders. Absent: any. */
   sources?: readonly string[];
   /** How long a missing datagram is waited for, milliseconds. */
@@ -87,9 +96,6 @@ export async function startReceiver(options: ReceiverOptions): Promise<ReceiverS
 
 /** A stream that says nothing for so long is silent. */
 const SILENT_AFTER_MS = 1000;
-/** Receiver reports go back to wherever the sender is. */
-const REPORT_TTL = 64;
-const LAST_PORT = 65_535;
 /** What the kernel may count as one drop: a run that came together (GRO). */
 const MOST_DATAGRAMS_OF_RUN = 64;
 
@@ -97,7 +103,6 @@ class Session implements ReceiverSession {
   readonly id: string;
   readonly name: string;
   readonly address: MediaAddress;
-  readonly notes: string[] = [];
 
   readonly #options: ReceiverOptions;
   readonly #now: () => number;
@@ -113,13 +118,13 @@ class Session implements ReceiverSession {
   #waiting: ((end: StreamEnd) => void)[] = [];
   #state: 'waiting' | 'playing' | 'ended' = 'waiting';
   #reason: StreamEnd['reason'] = 'told';
-  #media: ArrivalQueue | undefined;
-  #rtcp: ArrivalQueue | undefined;
-  #exchange: Exchange | undefined;
+  readonly #paths: readonly PathSockets[];
+  readonly #merge: PathMerge | undefined;
+  #secondSpeaker: string | undefined; // whose RTCP came last on the second path
   #closing: Promise<void> | undefined;
 
   constructor(options: ReceiverOptions) {
-    const { address, latencyMs, cname, random, now = monotonicNow } = options;
+    const { address, secondPath, latencyMs, cname, random, now = monotonicNow } = options;
     const { framing } = address;
     this.#options = options;
     this.#now = () => (this.#lookedAt = now());
@@ -130,6 +135,7 @@ class Session implements ReceiverSession {
       ...(framing && { framing }),
       latencyMs,
       release: 'in-order',
+      isMulticast: address.scope !== 'unicast',
       cname,
       random,
     });
@@ -140,39 +146,24 @@ class Session implements ReceiverSession {
       afterReading: afterSockets,
       lacksInput: (now) => this.#reception.lacksInput(now),
     });
+    if (secondPath) this.#merge = new PathMerge(framing === 'seq' ? 'seq' : 'rtp');
+    this.#paths = [this.#path(0, options), ...(secondPath ? [this.#path(1, secondPath)] : [])];
   }
 
-  /** Opens the media socket and, where RTCP may come, those of the reports. */
+  get notes(): readonly string[] {
+    return this.#paths.flatMap((path) => path.notes);
+  }
+
+  /** Opens the sockets of all paths. */
   async open(): Promise<void> {
-    const { engine, via, sources, receiveBufferBytes, gatherMs } = this.#options;
-    const { address, port, framing } = this.address;
-    const on = (port: number) => ({
-      address: { address, port },
-      via,
-      ...(sources && { sources }),
-      ...(gatherMs !== undefined && { gatherMs }),
-    });
-    this.#media = await engine.openArrival(
-      { ...on(port), ...(receiveBufferBytes && { receiveBufferBytes }), afterBatch: () => this.#endBatch() },
-      (data, arrivedAt, source) => this.#take(data, arrivedAt, source),
-    );
-    if (framing === 'udp' || framing === 'seq' || port === LAST_PORT) return;
-    const hear = (data: Buffer, arrivedAt: number, source: Endpoint) =>
-      this.#driver.push({ kind: 'rtcp', data, arrivedAt, source });
-    try {
-      this.#rtcp = await engine.openArrival(on(port + 1), hear);
-      this.#exchange = await engine.openExchange({ via, ttl: REPORT_TTL }, hear);
-    } catch (error) {
-      if (!(error instanceof LancastError)) throw error;
-      this.notes.push(`${error.message}: the sender's reports and its goodbye are not heard`);
-    }
+    for (const path of this.#paths) await path.open();
   }
 
   snapshot(): StreamSnapshot {
     const now = this.#now();
     const figures = this.#findCauses(now);
     const { name, address, reason } = this.#options.via;
-    const { kernelDrops, overruns } = this.#media?.stats ?? {};
+    const { kernelDrops, overruns } = this.#ownDrops();
     const silent = this.#state === 'playing' && (figures.silentMs ?? 0) > SILENT_AFTER_MS;
     return {
       id: this.id,
@@ -187,6 +178,7 @@ class Session implements ReceiverSession {
       ...(kernelDrops !== undefined && { kernelDrops }),
       ...(overruns !== undefined && { overruns }),
       causes: this.#causes.totals,
+      ...(this.#merge && { paths: this.#merge.figures(now) }),
     };
   }
 
@@ -223,19 +215,58 @@ class Session implements ReceiverSession {
   }
 
   async #shut(): Promise<void> {
-    await Promise.all([this.#media?.close(), this.#rtcp?.close()]);
+    await Promise.all(this.#paths.map((path) => path.leave()));
     this.#giveUp('closed');
     this.#driver.push({ kind: 'leave' });
     this.#driver.close();
-    await this.#exchange?.close();
+    await Promise.all(this.#paths.map((path) => path.close()));
   }
 
-  #take(data: Buffer, arrivedAt: number, source: Endpoint): void {
+  #path(path: Path, { address, via }: { address: MediaAddress; via: ChosenInterface }): PathSockets {
+    const { engine, sources, receiveBufferBytes, gatherMs } = this.#options;
+    return new PathSockets(
+      { address, via, engine, sources, receiveBufferBytes, gatherMs },
+      {
+        media: (data, arrivedAt, source) => this.#take(path, data, arrivedAt, source),
+        beside: (heard) => this.#hear(path, heard),
+        afterBatch: () => this.#endBatch(),
+      },
+    );
+  }
+
+  /** The arguments are as they come from a socket, without an object for each. */
+  // oxlint-disable-next-line max-params
+  #take(path: Path, data: Buffer, arrivedAt: number, from: Endpoint): void {
     if (!this.#isInBatch) this.#now();
     this.#isInBatch = true;
+    const source = this.#merge ? this.#merge.take(path, data, arrivedAt, from) : from;
+    if (!source) return;
     const passed = this.#reception.passMedia(data, arrivedAt, source);
     if (passed) this.#play(passed);
     else if (this.#reception.isPressing) this.#driver.drain();
+  }
+
+  #hear(path: Path, heard: BesideMedia): void {
+    const { source } = heard;
+    if (path === 1 && heard.kind === 'rtcp') this.#secondSpeaker = source.address;
+    const address = this.#merge?.addressOf(path, source) ?? source.address;
+    this.#driver.push({ ...heard, address });
+  }
+
+  #send(datagram: Buffer, to: Endpoint): void {
+    const isOnSecond = to.address === this.#secondSpeaker && this.#paths.length > 1;
+    this.#paths[isOnSecond ? 1 : 0]?.send(datagram, to);
+  }
+
+  /** What this PC itself dropped, on all paths. */
+  #ownDrops(): { kernelDrops: number | undefined; overruns: number | undefined } {
+    let kernelDrops: number | undefined;
+    let overruns: number | undefined;
+    for (const { stats } of this.#paths) {
+      if (stats?.kernelDrops !== undefined) kernelDrops = (kernelDrops ?? 0) + stats.kernelDrops;
+      if (stats) overruns = Math.max(overruns ?? 0, stats.overruns); // the engine counts for all its sockets
+    }
+    return { kernelDrops, overruns };
   }
 
   #endBatch(): void {
@@ -247,7 +278,7 @@ class Session implements ReceiverSession {
   /** Puts what was lost since the last look under its causes. */
   #findCauses(now: number): ReceptionFigures {
     const figures = this.#reception.figures(now);
-    const { kernelDrops, overruns = 0 } = this.#media?.stats ?? {};
+    const { kernelDrops, overruns = 0 } = this.#ownDrops();
     const { sourceBreaks } = this.#monitor;
     const isNumbered = figures.framing !== 'udp';
     this.#causes.count({ ...figures, sourceBreaks, kernelDrops, overruns, isNumbered }, now);
@@ -258,11 +289,13 @@ class Session implements ReceiverSession {
   #route(output: ReceptionOutput): void {
     switch (output.kind) {
       case 'report':
-        this.#exchange?.send(output.datagram, output.to);
+        this.#send(output.datagram, output.to);
         return;
       case 'recognised':
+        this.#merge?.follow(output.ssrc ?? 0, output.source);
+        return;
       case 'second-sender':
-        return; // both stand in the figures
+        return; // stands in the figures
       case 'payload':
         this.#play(output);
         return;

@@ -14,6 +14,8 @@ export interface Expectation {
   readonly next: number;
   /** One past the highest index that came, or that the sender said it sent. */
   readonly end: number;
+  /** How long what is missing may take to come back by itself: by FEC. Milliseconds. */
+  readonly patienceMs: number;
   /** The first index from `index` on that is held; `Infinity` when there is none. */
   heldFrom(index: number): number;
   /** Until when a missing `index` may still come; `-Infinity` when it is no longer waited for. */
@@ -56,6 +58,8 @@ const DISORDER_MARGIN = 1.25;
 const DISORDER_KEPT_MS = 10_000;
 /** Of the time that is left to repair, waiting may take this share each: for disorder, and for others to ask. */
 const WAIT_SHARE = 1 / 4;
+/** And so much of it FEC. */
+const PATIENCE_SHARE = 1 / 2;
 const BACK_OFF_SHARE = 1 / 8;
 const MAX_BACK_OFF_MS = 20;
 /** When for so long all answers came after a second request, the round trip is longer than was thought. */
@@ -173,7 +177,8 @@ export class NackGenerator implements Stage<NackGeneratorInput, readonly number[
     const { expectation, isMulticast, random } = this.#options;
     const leftMs = Math.max(0, expectation.giveUpAt(index) - now - this.roundTripMs);
     const disorderMs = now < this.#disorderUntil ? this.#disorderMs : 0;
-    const waitMs = Math.min(Math.max(disorderMs, LEAST_WAIT_MS), leftMs * WAIT_SHARE);
+    const turnedRoundMs = Math.min(Math.max(disorderMs, LEAST_WAIT_MS), leftMs * WAIT_SHARE);
+    const waitMs = Math.max(turnedRoundMs, Math.min(expectation.patienceMs, leftMs * PATIENCE_SHARE));
     return isMulticast ? waitMs + random() * Math.min(MAX_BACK_OFF_MS, leftMs * BACK_OFF_SHARE) : waitMs;
   }
 

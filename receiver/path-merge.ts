@@ -107,6 +107,12 @@ export class PathMerge {
     if (!goesOn) this.#end = 0;
   }
 
+  /** The address as whose it goes on what came beside the media on `path`. */
+  addressOf(path: Path, { address }: Endpoint): string {
+    const isOurs = this.#sides[path].source?.address === address;
+    return isOurs && this.#source ? this.#source.address : address;
+  }
+
   /** What the paths did, at `now`. */
   figures(now: number): PathsSnapshot {
     this.#settle(now - SETTLED_AFTER_MS);

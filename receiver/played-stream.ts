@@ -10,10 +10,12 @@ import type { Playout, Release } from '../jitter-buffer/release.ts';
 import { emptyArrival, type Arrival } from '../jitter-buffer/slab.ts';
 import { formatEndpoint, type Endpoint } from '../wire/address.ts';
 import type { LancReport } from '../wire/lanc.ts';
-import type { LossCounters, StreamSnapshot } from '../wire/metrics.ts';
+import { formatFecSetting } from '../wire/fec/fec-setting.ts';
+import type { LossCounters, RepairSnapshot, StreamSnapshot } from '../wire/metrics.ts';
 import type { HeldDatagram, Sender } from './demultiplexer.ts';
 import { Epoch } from './epoch.ts';
 import type { HeaderFault, Recognition } from './recognition.ts';
+import { Repair, type RepairCounters } from './repair.ts';
 import type { ReportFigures } from './reporter.ts';
 
 /** How to put in order. */
@@ -24,6 +26,10 @@ export interface PlayedStreamOptions {
   release: 'in-order' | 'paced';
   /** Datagrams held at most, see `ReceiveWindow`. */
   capacity?: number;
+  /** Others receive the same datagrams: who asks for what is missing waits for them to ask. Default false. */
+  isMulticast?: boolean;
+  /** Uniform in [0, 1). */
+  random: () => number;
 }
 
 /** What became of a datagram: it is in; it is not of this stream; or it is of no use, and why. */
@@ -46,13 +52,17 @@ export type PlayedFigures = LossCounters &
     | 'lossMayBeUnderstated'
     | 'jitterMs'
     | 'bufferMs'
+    | 'repair'
   >;
 
 export class PlayedStream {
   readonly #options: PlayedStreamOptions;
   readonly #window: ReceiveWindow;
   readonly #arrival: Arrival = emptyArrival();
+  readonly #repaired: RepairCounters = { fec: 0, retransmitted: 0, asked: 0, refused: new Map() };
   #epoch: Epoch | undefined;
+  /** Of the epoch; `undefined` without RTP. */
+  #repair: Repair | undefined;
   #release: Release;
   #restarts = 0;
 
@@ -114,6 +124,11 @@ export class PlayedStream {
     return this.#release.wakeAt;
   }
 
+  /** When `pollMissing` has something to ask for; `Infinity` when only another datagram can cause it. */
+  get asksAt(): number {
+    return this.#repair?.wakeAt ?? Infinity;
+  }
+
   /** Is this where it comes from? */
   isFrom(source: Endpoint): boolean {
     return this.#epoch?.isFrom(source) ?? false;
@@ -133,14 +148,26 @@ export class PlayedStream {
     const reading = epoch.read(data, arrivedAt, arrival);
     if (reading === 'arrival') {
       if (this.#release.ended && arrival.index >= this.#window.next) return 'foreign';
-      const passed = mayPass && !this.isReplaying ? this.#release.pass(arrival) : undefined;
-      if (passed) return passed;
-      this.#release.push(arrival, arrivedAt);
-      return 'taken';
+      return this.#put(arrival, mayPass && !this.isReplaying);
     }
     if (reading === 'end-mark') return this.#end(arrival.index, arrivedAt);
     if (reading === 'early') return 'before-first';
     return arrivedAt >= this.silentAt ? 'foreign' : reading;
+  }
+
+  /** Takes a datagram from a port of repair packets, of whoever sends the stream. */
+  takeRepairPacket(data: Buffer, address: string, arrivedAt: number): void {
+    if (this.#isOfSender(address)) this.#repair?.takeRepairPacket(data, arrivedAt);
+  }
+
+  /** Takes a retransmission, of whoever sends the stream. */
+  takeRetransmission(data: Buffer, address: string, at: { arrivedAt: number; now: number }): void {
+    if (this.#isOfSender(address)) this.#repair?.takeRetransmission(data, at.arrivedAt, at.now);
+  }
+
+  /** The 16-bit sequence numbers to ask the sender for now, as many as one request takes. Poll behind the steps of the stream. */
+  pollMissing(now: number): readonly number[] | undefined {
+    return this.#repair?.poll(now);
   }
 
   /** The next step of the stream. What is held counts as if it came now: up to the next of it nothing is given up. */
@@ -171,15 +198,21 @@ export class PlayedStream {
       before.sender = sender;
       return 'goes-on';
     }
-    this.#epoch = new Epoch(sender, recognition, first, this.#options.latencyMs);
     this.#wasBare ||= recognition.framing === 'udp';
-    if (!before) return 'first';
+    if (before) this.#startAnew(before);
+    this.#epoch = new Epoch(sender, recognition, first, this.#options.latencyMs);
+    this.#repair = recognition.framing === 'rtp' ? this.#newRepair(this.#epoch) : undefined;
+    return before ? 'restart' : 'first';
+  }
+
+  /** Its sender, or another, begins anew. */
+  #startAnew(before: Epoch): void {
     this.#firstIndex ??= before.firstIndex;
     this.#missingBefore += before.firstIndex ?? 0;
     this.#restarts++;
     this.#window.restart();
+    this.#window.kept = 0;
     this.#release = this.#newRelease();
-    return 'restart';
   }
 
   /** Learns from its sender's own report. */
@@ -220,6 +253,7 @@ export class PlayedStream {
     figures.source = formatEndpoint(epoch.sender.endpoint);
     figures.silentMs = Math.max(0, now - epoch.log.lastArrivedAt);
     if (epoch.framing === 'rtp') figures.ssrc = epoch.ssrc;
+    if (this.#repair) figures.repair = this.#repairFigures(this.#repair);
     const { jitterMs } = epoch.log;
     if (jitterMs !== undefined) figures.jitterMs = jitterMs;
     const firstIndex = this.#firstIndex ?? epoch.firstIndex;
@@ -228,6 +262,19 @@ export class PlayedStream {
       figures.missingBefore = this.#missingBefore + (epoch.firstIndex ?? 0);
     }
     return figures;
+  }
+
+  /** What repair is told of: whatever came behind others, and once there are repair packets everything. */
+  #put(arrival: Arrival, mayPass: boolean): 'taken' | ReleasedPayload {
+    const repair = this.#repair;
+    const isNeeded = repair?.needsAll ?? false;
+    const passed = mayPass && !isNeeded ? this.#release.pass(arrival) : undefined;
+    if (passed) return passed;
+    const { index, arrivedAt } = arrival;
+    if (index < this.#window.end && index >= this.#window.next) repair?.overtaken(index, arrivedAt);
+    this.#release.push(arrival, arrivedAt);
+    if (isNeeded) repair?.arrived(index, arrivedAt);
+    return 'taken';
   }
 
   /** The sender of bytes with a sequence header said how many there were. */
@@ -240,6 +287,29 @@ export class PlayedStream {
   #endBy(last: LancReport | undefined, at: number): void {
     const endIndex = last && this.#epoch?.localIndex(last.index);
     this.#release.end(endIndex, Math.max(at, this.lastArrivedAt) + this.#options.latencyMs);
+    if (endIndex !== undefined) this.#repair?.sentUntil(endIndex);
+  }
+
+  #isOfSender(address: string): boolean {
+    return this.#epoch?.sender.endpoint.address === address;
+  }
+
+  #newRepair(epoch: Epoch): Repair {
+    const { isMulticast = false, random } = this.#options;
+    const counters = this.#repaired;
+    return new Repair({ window: this.#window, release: this.#release, epoch, isMulticast, random, counters });
+  }
+
+  #repairFigures({ setting }: Repair): RepairSnapshot {
+    const { fec, retransmitted, asked, refused } = this.#repaired;
+    return {
+      fec,
+      retransmitted,
+      asked,
+      ...(setting && { setting: formatFecSetting(setting) }),
+      refused: Object.fromEntries(refused),
+      advice: [],
+    };
   }
 
   #newRelease(): Release {

@@ -103,10 +103,15 @@ export class ReceiveLog {
     return this.#lastArrivedAt;
   }
 
-  /** For how long nothing new may come while nothing is wrong: twice the usual distance, milliseconds. */
-  get patienceMs(): number {
+  /** From one datagram to the next, on average since the beginning: milliseconds. */
+  get spacingMs(): number {
     const count = this.#highest - this.#base;
-    return count > 0 ? (2 * (this.#highestArrivedAt - this.#firstArrivedAt)) / count : 0;
+    return count > 0 ? (this.#highestArrivedAt - this.#firstArrivedAt) / count : 0;
+  }
+
+  /** For how long nothing new may come while nothing is wrong, milliseconds. */
+  get patienceMs(): number {
+    return 2 * this.spacingMs;
   }
 
   /** RFC 3550 A.8 in milliseconds; `undefined` when not known. */
@@ -149,6 +154,18 @@ export class ReceiveLog {
     else if (step > -HISTORY) this.#fill(extended & (HISTORY - 1), arrivedAt);
     this.#received++;
     return 'placed';
+  }
+
+  /** Writes index and times of a datagram that repair brought back. It tells nothing of the network, and nothing is learnt from it. */
+  restore({ timestamp }: SequenceStamp, index: number, arrival: Arrival): void {
+    arrival.index = index;
+    arrival.recovered = true;
+    arrival.discontinuity = false;
+    arrival.timestampTicks = arrival.mediaMs = Number.NaN;
+    if (timestamp === undefined) return;
+    const ticks = this.#unwrap(timestamp);
+    arrival.timestampTicks = ticks;
+    if (isLifePace(this.#pacePpm)) arrival.mediaMs = this.#mediaMs(this.#anchorOf(index), ticks);
   }
 
   /** Whether a datagram of this run could look like this. */
@@ -240,8 +257,7 @@ export class ReceiveLog {
       this.#reanchor(index, ticks, mediaMs);
       arrival.discontinuity = true;
     }
-    const anchor = index >= this.#anchor.index ? this.#anchor : this.#anchorBefore;
-    const mediaMs = this.#mediaMs(anchor, ticks);
+    const mediaMs = this.#mediaMs(this.#anchorOf(index), ticks);
     arrival.timestampTicks = ticks;
     const delayMs = arrivedAt - mediaMs;
     if (step > 0) {
@@ -252,6 +268,10 @@ export class ReceiveLog {
     if (!isLifePace(this.#pacePpm)) return;
     arrival.mediaMs = mediaMs;
     this.#learnJitter(delayMs);
+  }
+
+  #anchorOf(index: number): Anchor {
+    return index >= this.#anchor.index ? this.#anchor : this.#anchorBefore;
   }
 
   #begin(ticks: number, arrivedAt: number): void {

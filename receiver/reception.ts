@@ -26,13 +26,7 @@ export type ReceptionInput =
       arrivedAt: number;
       source: Endpoint;
     }
-  | {
-      /** A datagram on the RTCP port. */
-      kind: 'rtcp';
-      data: Buffer;
-      arrivedAt: number;
-      source: Endpoint;
-    }
+  | BesideMedia
   | {
       /** Nothing more is expected (the end of a timeout): what is still held is accepted and everything is released. */
       kind: 'giveUp';
@@ -41,6 +35,19 @@ export type ReceptionInput =
       /** We go away: the sender is told so. */
       kind: 'leave';
     };
+
+/**
+ * A datagram beside the media: on the RTCP port; on P + 2 or P + 4, the ports of repair packets; a retransmission, on P + 6 or
+ * where our reports leave from.
+ */
+export interface BesideMedia {
+  kind: 'rtcp' | 'repair-packet' | 'retransmission';
+  data: Buffer;
+  arrivedAt: number;
+  source: Endpoint;
+  /** Where the media of the same sender comes from. Default: the same address. */
+  address?: string;
+}
 
 /** What comes out, in order. */
 export type ReceptionOutput =
@@ -70,8 +77,6 @@ export interface ReceptionOptions extends PlayedStreamOptions {
   framing?: Framing;
   /** Canonical name in receiver reports. */
   cname: string;
-  /** Uniform in [0, 1): our SSRC and the spacing of reports. */
-  random: () => number;
 }
 
 /** The part of a snapshot that reception knows. */
@@ -117,12 +122,23 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
 
   push(input: ReceptionInput, now: number): void {
     if (input.kind === 'media') this.pushMedia(input.data, input.arrivedAt, input.source);
-    else if (input.kind === 'rtcp') {
-      const { data: datagram, source, arrivedAt } = input;
+    else if (input.kind === 'leave') this.#reporter.push(input, now);
+    else if (input.kind === 'giveUp') this.#giveUp();
+    else this.#pushBeside(input, now);
+  }
+
+  #pushBeside(input: BesideMedia, now: number): void {
+    const { kind, data, arrivedAt, source, address = source.address } = input;
+    if (kind === 'rtcp') {
       this.#reportedAt = Math.max(this.#reportedAt, arrivedAt);
-      this.#reporter.push({ kind: 'rtcp', datagram, source, arrivedAt }, now);
-    } else if (input.kind === 'leave') this.#reporter.push(input, now);
-    else this.#giveUp();
+      this.#reporter.push({ kind, datagram: data, source, address, arrivedAt }, now);
+      return;
+    }
+    // What else lies unread may be as old: nothing is given up that this does not prove late.
+    if (arrivedAt > this.#heardAt) this.#heardAt = arrivedAt;
+    this.#isFresh = true;
+    if (kind === 'repair-packet') this.#stream.takeRepairPacket(data, address, arrivedAt);
+    else this.#stream.takeRetransmission(data, address, { arrivedAt, now });
   }
 
   /**
@@ -154,7 +170,7 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
       if (this.#stream.isReplaying) this.#replayNext();
       else if (readUntil >= this.#succeedsAt()) this.#succeed(readUntil);
       else if (this.#givingUp) this.#drain();
-      else break;
+      else if (!this.#ask(now)) break;
     }
     this.#isFresh = this.#isHeldWhole = false;
     return undefined;
@@ -162,7 +178,8 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
 
   get wakeAt(): number {
     if (this.#ready.length > 0 || this.#stream.isReplaying || this.#givingUp) return -Infinity;
-    return Math.min(this.#stream.wakeAt, this.#succeedsAt(), this.#reporter.wakeAt);
+    const asksAt = this.#reporter.canAsk ? this.#stream.asksAt : Infinity;
+    return Math.min(this.#stream.wakeAt, this.#succeedsAt(), this.#reporter.wakeAt, asksAt);
   }
 
   /** Something is given up or taken over at `now` because nothing came: unlike what came, and a report that is due. */
@@ -228,6 +245,13 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
         this.#sayGoodbye(news.ssrc, news.address, news.last, Math.max(now, this.#reportedAt));
       } else this.#learn(news.ssrc, news.address, news.report);
     }
+  }
+
+  /** Asks the sender for what is missing. False: nothing is, or nobody to ask. */
+  #ask(now: number): boolean {
+    const lost = this.#reporter.canAsk ? this.#stream.pollMissing(now) : undefined;
+    if (lost) this.#reporter.push({ kind: 'missing', lost }, now);
+    return lost !== undefined;
   }
 
   #learn(ssrc: number, address: string, report: LancReport): void {

@@ -7,6 +7,7 @@
 import type { Endpoint } from '../wire/address.ts';
 import { compactFromMs, compactNtp } from '../wire/clock.ts';
 import { parseLanc, writeLanc, type LancReport } from '../wire/lanc.ts';
+import { writeNack } from '../wire/rtcp-feedback.ts';
 import { parseRtcp, writeRtcp, type AppPacket, type ReportBlock, type RtcpPacket } from '../wire/rtcp.ts';
 import type { Stage } from '../wire/stage.ts';
 
@@ -18,13 +19,18 @@ export type ReportFigures = Pick<
 
 /** What a reporter is told. */
 export type ReceiverReporterInput =
-  /** A datagram came to the RTCP port or to the socket the reports leave from. Nothing of it is kept. */
-  | { kind: 'rtcp'; datagram: Buffer; source: Endpoint; arrivedAt: number }
+  /**
+   * A datagram came to the RTCP port or to the socket the reports leave from. Nothing of it is kept. `address` is where the media
+   * of its sender comes from; default: the same as this.
+   */
+  | { kind: 'rtcp'; datagram: Buffer; source: Endpoint; address?: string; arrivedAt: number }
   /**
    * From now on this is the stream that is received: a new sender, or a new epoch of the same one, of which everything
    * heard before is then forgotten. `address` is where its media comes from.
    */
   | { kind: 'stream'; ssrc: number; address: string }
+  /** These 16-bit sequence numbers of the current stream are missing: at most 128, not none. Pushed only while it `canAsk`. */
+  | { kind: 'missing'; lost: readonly number[] }
   /** The receiver goes away: says goodbye to the sender and falls silent. */
   | { kind: 'leave' };
 
@@ -74,8 +80,8 @@ const MAX_OTHERS = 16;
 
 /** Emits compounds for the current sender, and news of every sender heard. */
 export class ReceiverReporter implements Stage<ReceiverReporterInput, ReceiverReporterOutput> {
-  /** `heard`: senders' compounds; `refused`: not RTCP; `foreign`: not from a sender known; `reported`: reports made. */
-  readonly stats = { heard: 0, refused: 0, foreign: 0, reported: 0 };
+  /** `heard`: senders' compounds; `refused`: not RTCP; `foreign`: not from a sender known; `reported`, `asked`: reports and requests made. */
+  readonly stats = { heard: 0, refused: 0, foreign: 0, reported: 0, asked: 0 };
 
   readonly #options: ReceiverReporterOptions;
   readonly #others = new Map<string, Sender>(); // least recently heard first
@@ -95,9 +101,15 @@ export class ReceiverReporter implements Stage<ReceiverReporterInput, ReceiverRe
     return this.#others.get(keyOf(ssrc, address))?.lanc;
   }
 
+  /** The sender of the current stream has told where it hears. */
+  get canAsk(): boolean {
+    return this.#current?.reportTo !== undefined;
+  }
+
   push(input: ReceiverReporterInput, now: number): void {
-    if (input.kind === 'rtcp') this.#hear(input.datagram, input.source, input.arrivedAt);
+    if (input.kind === 'rtcp') this.#hear(input);
     else if (input.kind === 'stream') this.#settle(input.ssrc, input.address);
+    else if (input.kind === 'missing') this.#ask(input.lost);
     else this.#leave(now);
     if (this.#reportAt === Infinity && this.#answers()) this.#reportAt = now;
   }
@@ -119,13 +131,13 @@ export class ReceiverReporter implements Stage<ReceiverReporterInput, ReceiverRe
     return this.#ready.length > 0 ? -Infinity : this.#reportAt;
   }
 
-  #hear(datagram: Buffer, source: Endpoint, arrivedAt: number): void {
-    const packets = parseRtcp(datagram);
+  #hear(heard: ReceiverReporterInput & { kind: 'rtcp' }): void {
+    const packets = parseRtcp(heard.datagram);
     if (typeof packets === 'string') {
       this.stats.refused++;
       return;
     }
-    const sender = this.#speaker(packets[0], source, arrivedAt);
+    const sender = this.#speaker(packets[0], heard);
     if (!sender) {
       this.stats.foreign++;
       return;
@@ -146,11 +158,14 @@ export class ReceiverReporter implements Stage<ReceiverReporterInput, ReceiverRe
   }
 
   /** Whose compound it is, by its report: a sender's, or that of one known before which has stopped sending. */
-  #speaker(first: RtcpPacket | undefined, source: Endpoint, arrivedAt: number): Sender | undefined {
+  #speaker(
+    first: RtcpPacket | undefined,
+    { source, address = source.address, arrivedAt }: ReceiverReporterInput & { kind: 'rtcp' },
+  ): Sender | undefined {
     if (first?.kind !== 'sr' && first?.kind !== 'rr') return undefined;
-    const known = this.#find(first.ssrc, source.address);
+    const known = this.#find(first.ssrc, address);
     if (first.kind === 'rr') return known;
-    const sender = known ?? this.#remember(newSender(first.ssrc, source.address));
+    const sender = known ?? this.#remember(newSender(first.ssrc, address));
     sender.reportTo = { address: source.address, port: source.port };
     sender.lastSr = compactNtp(first.ntp);
     sender.lastSrAt = arrivedAt;
@@ -181,6 +196,18 @@ export class ReceiverReporter implements Stage<ReceiverReporterInput, ReceiverRe
     if (sender.gone) this.#tellGone(sender);
   }
 
+  /** A compound of its own, whose report is empty: the fraction lost counts from one report to the next. */
+  #ask(lost: readonly number[]): void {
+    const sender = this.#current;
+    if (sender?.reportTo === undefined) return;
+    const { ssrc } = this.#options;
+    const nack = writeNack({ ssrc, mediaSsrc: sender.ssrc, lost });
+    const datagram = writeRtcp([...this.#opening(sender, []), nack]);
+    this.stats.asked++;
+    this.#known = true;
+    this.#ready.push({ kind: 'rtcp', datagram, destination: sender.reportTo });
+  }
+
   #leave(now: number): void {
     const sender = this.#current;
     this.#current = undefined;
@@ -202,19 +229,25 @@ export class ReceiverReporter implements Stage<ReceiverReporterInput, ReceiverRe
     now: number,
     more: readonly RtcpPacket[] = [],
   ): ReceiverReporterOutput {
-    const { ssrc, cname } = this.#options;
     const figures = this.#options.figures();
     const { lastSr } = sender;
     const delaySinceLastSr = compactFromMs(now - sender.lastSrAt);
     const block = figures && { ...figures, ssrc: sender.ssrc, lastSr, delaySinceLastSr };
-    const packets: RtcpPacket[] = [
-      { kind: 'rr', ssrc, reports: block ? [block] : [] },
-      { kind: 'sdes', chunks: [{ ssrc, cname }] },
-    ];
-    if (sender.cookie) packets.push(writeLanc({ kind: 'echo', cookie: sender.cookie }, ssrc));
+    const packets = this.#opening(sender, block ? [block] : []);
     this.stats.reported++;
     this.#known = true;
     return { kind: 'rtcp', datagram: writeRtcp([...packets, ...more]), destination };
+  }
+
+  /** What every compound begins with: who we are, and that we can be reached where it comes from. */
+  #opening({ cookie }: Sender, reports: ReportBlock[]): RtcpPacket[] {
+    const { ssrc, cname } = this.#options;
+    const packets: RtcpPacket[] = [
+      { kind: 'rr', ssrc, reports },
+      { kind: 'sdes', chunks: [{ ssrc, cname }] },
+    ];
+    if (cookie) packets.push(writeLanc({ kind: 'echo', cookie }, ssrc));
+    return packets;
   }
 
   #find(ssrc: number, address: string): Sender | undefined {

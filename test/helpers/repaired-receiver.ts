@@ -135,6 +135,7 @@ export class RepairedReceiver {
       get end() {
         return end();
       },
+      patienceMs: 0,
       heldFrom: (index) => window.heldFrom(index),
       giveUpAt: (index) => release.giveUpAt(index),
       sequenceOf: (index) => (first + index) & 0xffff,

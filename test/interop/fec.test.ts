@@ -106,7 +106,7 @@ describe('FFmpeg', () => {
       const came = kept.filter(({ isMedia }) => isMedia).length;
       expect(sources.length).toBeGreaterThan(400);
       expect(decoder.refused.size).toBe(0);
-      expect(decoder.matrix).toEqual({ columns, rows });
+      expect(decoder.setting).toMatchObject({ kind: '2022', matrix: { columns, rows } });
       const indexes = kept
         .filter(({ isMedia }) => isMedia)
         .map(({ datagram }) => wrapDistance(first, datagram.readUInt16BE(2), 16));

@@ -158,16 +158,16 @@ describe('a FEC decoder', () => {
   it('learns the matrix from what comes', () => {
     const sources = sourcePackets(100);
     const seen = scene(sources);
-    expect(seen.decoder.matrix).toEqual({ columns: 0, rows: 0 });
+    expect(seen.decoder.setting).toBeUndefined();
     const matrix: FecMatrix = { columns: 5, rows: 4, rowPackets: true };
     const protection = naiveProtection(sources, matrix);
     play(
       seen,
       protection.filter(({ direction }) => direction === 'row'),
     );
-    expect(seen.decoder.matrix).toEqual({ columns: 5, rows: 0 });
+    expect(seen.decoder.setting).toBeUndefined();
     play(seen, protection);
-    expect(seen.decoder.matrix).toEqual({ columns: 5, rows: 4 });
+    expect(seen.decoder.setting).toEqual({ kind: '2022', matrix });
   });
 
   it('repairs on when the sender changes the matrix or begins to count anew', () => {
@@ -185,7 +185,7 @@ describe('a FEC decoder', () => {
       all.filter((each) => typeof each !== 'number' || each % 20 !== 11),
     );
     expect(seen.window.there.size).toBe(400);
-    expect(seen.decoder.matrix).toEqual({ columns: 5, rows: 4 });
+    expect(seen.decoder.setting).toMatchObject({ matrix: { columns: 5, rows: 4 } });
   });
 
   it('believes columns that do not begin in one row', () => {

@@ -9,6 +9,7 @@ class Window implements Expectation {
   next = 0;
   end = 0;
   deadline = Infinity;
+  patienceMs = 0;
   readonly #held = new Set<number>();
   readonly #first: number;
 

@@ -334,7 +334,7 @@ describe('ReceiverReporter: senders', () => {
       const stage = reporter();
       stage.push({ kind: 'rtcp', datagram, source: SOURCE, arrivedAt: 0 }, 0);
       expect(stage.poll(0)).toBeUndefined();
-      expect(stage.stats).toEqual({ heard: 0, refused: 0, foreign: 0, reported: 0, [counter]: 1 });
+      expect(stage.stats).toEqual({ heard: 0, refused: 0, foreign: 0, reported: 0, asked: 0, [counter]: 1 });
     });
   }
 

@@ -1,0 +1,216 @@
+/**
+ * Brings back what is missing in the receive window, by whatever there is: columns and rows of FEC, Reed-Solomon blocks, and
+ * asking the sender. It is policy over the window and keeps no media of its own.
+ *
+ *     repair packets (P + 2, P + 4) ─► FEC decoders ─┐
+ *     retransmissions (P + 6, P + 1) ────────────────┴─► recovered ─► window
+ *     what is still missing ─► NACK generator ─► lists of sequence numbers
+ *
+ * A second path needs nothing of this: what comes on it is merged before (`path-merge.ts`).
+ */
+import type { ReceiveWindow } from '../jitter-buffer/ordering.ts';
+import type { Release } from '../jitter-buffer/release.ts';
+import { emptyArrival, type Arrival } from '../jitter-buffer/slab.ts';
+import { fecSpan, type FecSetting } from '../wire/fec/fec-setting.ts';
+import { RTP_PARITY } from '../wire/fec/parity-packet.ts';
+import { RTP_MP2T } from '../wire/rtp.ts';
+import { parseRtx, restoreOriginal, type RtxFault } from '../wire/rtx.ts';
+import type { Epoch } from './epoch.ts';
+import { FecBlockDecoder } from './fec-block-decoder.ts';
+import { FecDecoder, type RepairedWindow } from './fec-decoder.ts';
+import { NackGenerator, type Expectation } from './nack-generator.ts';
+
+/** What repair has done, over all epochs of a stream. */
+export interface RepairCounters {
+  /** Datagrams brought back by FEC, and by retransmission. */
+  fec: number;
+  retransmitted: number;
+  /** Sequence numbers asked for, each time counted. */
+  asked: number;
+  /** Repair packets and retransmissions of no use, by reason. */
+  refused: Map<string, number>;
+}
+
+/** Why a retransmission is of no use: nobody can tell that it was ever sent, or it is there. */
+export type RefusedRetransmission = RtxFault | 'foreign-ssrc' | 'not-missing' | 'not-media';
+
+export interface RepairOptions {
+  window: ReceiveWindow;
+  release: Release;
+  epoch: Epoch;
+  /** Others receive the same datagrams and may ask for them. */
+  isMulticast: boolean;
+  /** Uniform in [0, 1). */
+  random: () => number;
+  /** Counted on. */
+  counters: RepairCounters;
+}
+
+/** Released datagrams that FEC may need: three of the largest matrices; so many blocks. */
+const KEPT_OF_MATRICES = 300;
+const KEPT_BLOCKS = 2;
+const MOST_KEPT = 8192;
+/** Without repair packets for so long a stream is no longer protected, milliseconds. */
+const UNPROTECTED_AFTER_MS = 10_000;
+
+/** For one run of sequence numbers of one sender. */
+export class Repair {
+  readonly #options: RepairOptions;
+  readonly #arrival: Arrival = emptyArrival();
+  readonly #window: RepairedWindow;
+  readonly #nacks: NackGenerator;
+  #matrices: FecDecoder | undefined;
+  #blocks: FecBlockDecoder | undefined;
+  #endIndex = 0;
+  /** When what is being looked at came, and the last repair packet. */
+  #at = 0;
+  #protectedAt = -Infinity;
+  #askedBefore = 0;
+
+  constructor(options: RepairOptions) {
+    this.#options = options;
+    this.#window = this.#repairedWindow();
+    const { isMulticast, random } = options;
+    this.#nacks = new NackGenerator({ expectation: this.#expectation(), isMulticast, random });
+  }
+
+  /** Repair packets come, so `arrived` has to be told of each datagram. */
+  get needsAll(): boolean {
+    return this.#matrices !== undefined || this.#blocks !== undefined;
+  }
+
+  /** How the sender protects the stream, as far as its repair packets tell. */
+  get setting(): FecSetting | undefined {
+    if (this.#at - this.#protectedAt > UNPROTECTED_AFTER_MS) return undefined;
+    return this.#blocks?.setting ?? this.#matrices?.setting;
+  }
+
+  /** When `poll` has something to ask for; `Infinity` when only another datagram can cause it. */
+  get wakeAt(): number {
+    return this.#nacks.wakeAt;
+  }
+
+  /** The next one to come from the network is behind others with a higher index. Before it goes into the window. */
+  overtaken(index: number, now: number): void {
+    this.#nacks.push({ kind: 'overtaken', index }, now);
+  }
+
+  /** A datagram of the media came and went into the window. */
+  arrived(index: number, arrivedAt: number): void {
+    this.#at = arrivedAt;
+    this.#matrices?.arrived(index);
+    this.#blocks?.arrived(index);
+  }
+
+  /** A datagram came on a port of repair packets. */
+  takeRepairPacket(datagram: Buffer, arrivedAt: number): void {
+    this.#at = this.#protectedAt = arrivedAt;
+    if (((datagram[1] ?? 0) & 0x7f) === RTP_PARITY) {
+      this.#blocks ??= new FecBlockDecoder(this.#window, this.#options.epoch.firstSequence);
+      this.#blocks.repair(datagram);
+      this.#keep(KEPT_BLOCKS * this.#blocks.reach);
+    } else {
+      this.#keep(KEPT_OF_MATRICES);
+      this.#matrices ??= new FecDecoder(this.#window, this.#options.epoch.firstSequence);
+      this.#matrices.repair(datagram);
+    }
+  }
+
+  /** A retransmission came. One of what is not missing is of no use: nobody knows that it was ever sent. */
+  takeRetransmission(datagram: Buffer, arrivedAt: number, now: number): void {
+    const refusal = this.#retransmission(datagram, arrivedAt, now);
+    const { refused } = this.#options.counters;
+    if (refusal) refused.set(refusal, (refused.get(refusal) ?? 0) + 1);
+  }
+
+  /** The sender has told that all before `endIndex` were sent, and nothing behind. */
+  sentUntil(endIndex: number): void {
+    this.#endIndex = endIndex;
+    this.#matrices?.sentUntil(endIndex);
+  }
+
+  /** The sequence numbers to ask for now, as many as one NACK takes. */
+  poll(now: number): readonly number[] | undefined {
+    this.#blocks?.passed(this.#options.window.next);
+    this.#nacks.push({ kind: 'arrivals' }, now);
+    const lost = this.#nacks.poll(now);
+    this.#options.counters.asked += this.#nacks.stats.asked - this.#askedBefore;
+    this.#askedBefore = this.#nacks.stats.asked;
+    return lost;
+  }
+
+  #retransmission(datagram: Buffer, arrivedAt: number, now: number): RefusedRetransmission | undefined {
+    const rtx = parseRtx(datagram);
+    if (typeof rtx === 'string') return rtx;
+    const { window, epoch, counters } = this.#options;
+    if (rtx.ssrc !== epoch.ssrc) return 'foreign-ssrc';
+    const index = epoch.indexOf(rtx.originalSequence);
+    if (index < window.next || index >= this.#end || window.has(index)) return 'not-missing';
+    this.#nacks.push({ kind: 'repaired', index }, now);
+    this.#at = arrivedAt;
+    if (!this.#put(index, restoreOriginal(rtx, RTP_MP2T))) return 'not-media';
+    counters.retransmitted++;
+    this.arrived(index, arrivedAt);
+    return undefined;
+  }
+
+  /** One past the highest index that is known to have been sent. */
+  get #end(): number {
+    return Math.max(this.#options.window.end, this.#endIndex);
+  }
+
+  /** More of what was released is kept from now on. */
+  #keep(count: number): void {
+    const { window } = this.#options;
+    if (count > window.kept) window.kept = Math.min(count, MOST_KEPT);
+  }
+
+  /** Puts what was brought back. False: that fills no hole any more, or is no datagram of the stream. */
+  #put(index: number, datagram: Buffer): boolean {
+    const { window, release, epoch } = this.#options;
+    const arrival = this.#arrival;
+    if (epoch.restore(datagram, index, arrival)) return false;
+    arrival.arrivedAt = this.#at;
+    const before = window.counters.recovered;
+    release.push(arrival, this.#at);
+    return window.counters.recovered > before;
+  }
+
+  #repairedWindow(): RepairedWindow {
+    const { window, counters } = this.#options;
+    return {
+      has: (index) => window.has(index),
+      datagramAt: (index) => window.datagramAt(index),
+      recover: (index, datagram) => {
+        if (this.#put(index, datagram)) counters.fec++;
+        return window.has(index);
+      },
+    };
+  }
+
+  #expectation(): Expectation {
+    const { window, release, epoch } = this.#options;
+    const end = (): number => this.#end;
+    const patience = (): number => this.#fecMs;
+    return {
+      get next() {
+        return window.next;
+      },
+      get end() {
+        return end();
+      },
+      get patienceMs() {
+        return patience();
+      },
+      heldFrom: (index) => window.heldFrom(index),
+      giveUpAt: (index) => release.giveUpAt(index),
+      sequenceOf: (index) => (epoch.firstSequence + index) & 0xffff,
+    };
+  }
+
+  /** How long FEC may take for what is missing now. */
+  get #fecMs(): number {
+    const { setting } = this;
+    return setting ? fecSpan(setting) * this.#options.epoch.log.spacingMs : 0;
+  }
+}
