@@ -108,6 +108,34 @@ export const address: ValueType<MediaAddress> = {
   },
 };
 
+/** A second path of a stream: another address, another network card, or both. What is absent is as on the first path. */
+export interface PathValue {
+  address: MediaAddress | undefined;
+  /** By name or address. */
+  iface: string | undefined;
+}
+
+/** An address and a card behind an `@`; the `@` of `rtp://@239.255.1.1` is a part of the address. */
+const ADDRESS_ON_CARD = /^(.*[^/@])@([^@]+)$/;
+
+/**
+ * Second paths: `rtp://239.255.1.2:5014`, `eth1`, `rtp://239.255.1.2:5014@eth1`. What has a scheme or a port, or is a group, is an
+ * address; every other text is a card.
+ */
+export const path2: ValueType<PathValue> = {
+  expected: 'an address such as rtp://239.255.1.2:5014, a network card such as eth1, or both: ADDRESS@CARD',
+  parse(typed) {
+    const [, before, card] = ADDRESS_ON_CARD.exec(typed) ?? [];
+    if (before !== undefined) return { address: address.parse(before), iface: card };
+    if (typed === '' || typed.includes('://')) return { address: address.parse(typed), iface: undefined };
+    const parsed = parseMediaAddress(typed);
+    const isPlace = typeof parsed !== 'string' && (parsed.scope !== 'unicast' || isIP(typed) === 0);
+    return isPlace
+      ? { address: address.parse(typed), iface: undefined }
+      : { address: undefined, iface: typed };
+  },
+};
+
 /** A numeric IPv4 or IPv6 address. */
 export const ipAddress: ValueType<string> = {
   expected: 'an IPv4 or IPv6 address',

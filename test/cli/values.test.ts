@@ -7,12 +7,21 @@ import {
   httpAddress,
   integer,
   ipAddress,
+  path2,
   quantum,
   text,
   ttl,
   type ValueType,
 } from '../../cli/values.ts';
+import type { MediaAddress } from '../../wire/address.ts';
 import { LancastError } from '../../wire/errors.ts';
+
+/** An address that carries RTP. */
+function rtp(host: string, port: number, scope: 'multicast' | 'unicast'): MediaAddress {
+  return { framing: 'rtp', address: host, port, family: host.includes(':') ? 6 : 4, scope };
+}
+
+const group = rtp('239.255.1.2', 5014, 'multicast');
 
 const aDay = duration(0, 86_400_000);
 
@@ -51,6 +60,36 @@ const accepted: [name: string, type: ValueType<unknown>, typed: string, value: u
   ['a class selector', dscp, 'CS5', 40],
   ['the default class selector', dscp, 'cs0', 0],
   ['a text', text, 'Lobby', 'Lobby'],
+  ['a path by its group', path2, 'rtp://239.255.1.2:5014', { address: group, iface: undefined }],
+  ['a path by its group with an @', path2, 'rtp://@239.255.1.2:5014', { address: group, iface: undefined }],
+  ['a path by its card', path2, 'eth1', { address: undefined, iface: 'eth1' }],
+  ['a path by its own address', path2, '10.0.0.5', { address: undefined, iface: '10.0.0.5' }],
+  ['a path by its own address of IPv6', path2, 'fe80::1', { address: undefined, iface: 'fe80::1' }],
+  ['a path by group and card', path2, 'rtp://239.255.1.2:5014@eth1', { address: group, iface: 'eth1' }],
+  [
+    'a path by group, with an @, and address of the card',
+    path2,
+    'rtp://@239.255.1.2:5014@10.0.0.5',
+    { address: group, iface: '10.0.0.5' },
+  ],
+  [
+    'a path to a PC by a card',
+    path2,
+    'rtp://[fd00::7]:5004@eth1',
+    { address: rtp('fd00::7', 5004, 'unicast'), iface: 'eth1' },
+  ],
+  [
+    'a path by a bare group',
+    path2,
+    '239.255.1.2',
+    { address: { ...group, framing: undefined, port: 5004 }, iface: undefined },
+  ],
+  [
+    'a path by host and port',
+    path2,
+    '10.0.0.5:5014',
+    { address: { ...rtp('10.0.0.5', 5014, 'unicast'), framing: undefined }, iface: undefined },
+  ],
 ];
 const refused: [name: string, type: ValueType<unknown>, typed: string][] = [
   ['a duration without digits', aDay, 'soon'],
@@ -87,6 +126,10 @@ const thrown: [name: string, type: ValueType<unknown>, typed: string, code: stri
   ['a host name as address', address, 'rtp://example.org:5004', 'E001'],
   ['an odd RTP port', address, 'rtp://239.1.1.1:5005', 'E001'],
   ['an empty address', address, '', 'E001'],
+  ['an empty path', path2, '', 'E001'],
+  ['a path by a foreign scheme', path2, 'http://239.1.1.1:5004', 'E001'],
+  ['a path by a group without a card behind its @', path2, 'rtp://239.1.1.1:5004@', 'E001'],
+  ['a path with @ before a unicast address', path2, 'rtp://@10.0.0.5:5004', 'E104'],
 ];
 
 describe('values', () => {
