@@ -3,16 +3,15 @@
  *
  * Memory stays bounded because the source is read only while less than 200 ms lie ahead.
  */
+import { randomBytes } from 'node:crypto';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { monotonicNow, wallNow } from '../transport/clock.ts';
 import { singleDatagram } from '../wire/departure-chunk.ts';
 import { Driver } from '../transport/driver.ts';
-import type { DepartureQueue, Exchange } from '../transport/udp.ts';
-import type { Endpoint, Framing, MediaAddress } from '../wire/address.ts';
-import { LancastError } from '../wire/errors.ts';
+import type { Endpoint, Framing } from '../wire/address.ts';
 import { PTS_HZ } from '../wire/pes.ts';
-import { pcrToMs } from '../wire/clock.ts';
 import { chain } from '../wire/stage.ts';
+import { FeedbackGuard } from './feedback-guard.ts';
 import { Fifo } from './fifo.ts';
 import { Framer, HEADER_BYTES, sequenceEndMark } from './framer.ts';
 import {
@@ -22,9 +21,19 @@ import {
   type MediaChunk,
   type MediaRun,
 } from './media-chunk.ts';
+import { LAST_PORT, openOutlets, type Outlets, REPORT_PORT, RETRANSMISSION_PORT } from './outlets.ts';
+import { PacedDepartures } from './paced-departures.ts';
 import { Pacer } from './pacer.ts';
 import { type ClockSource, Packetizer } from './packetizer.ts';
-import { type Departures, SenderReporter, type SenderReporterInput } from './reporter.ts';
+import { SenderReporter, type SenderReporterInput } from './reporter.ts';
+import {
+  HISTORY_BYTES,
+  HISTORY_MS,
+  REPAIR_BUDGET,
+  Retransmitter,
+  type RetransmitterInput,
+  type RetransmitterOutput,
+} from './retransmitter.ts';
 import type { SenderOptions, SenderProgress, SenderSession, SenderSummary } from './session.ts';
 import type { SourceDescription } from './source.ts';
 
@@ -34,50 +43,18 @@ export type { SenderOptions, SenderProgress, SenderSession, SenderSummary } from
 const LIVE_HOLD_MS = 1000;
 const END_MARKS = 3;
 const END_MARK_GAP_MS = 100;
+/** Who misses the end of a stream may ask for so long, milliseconds; longer than `HISTORY_MS` nothing is kept. */
+const LINGER_MS = 2000;
+const LINGER_STEP_MS = 20;
 
 /** Opens the sockets and begins to send. Throws `LancastError` E001 for mixed addresses, else as the engine. */
 export async function startSender(options: SenderOptions): Promise<SenderSession> {
-  const { engine, via, ttl, addresses, broadcast = false, quantumMs, dscp, kernelPacing } = options;
-  const framing = commonFraming(addresses);
-  const queue = await engine.openDeparture({
-    destinations: addresses,
-    via,
-    ttl,
-    broadcast,
-    ...(quantumMs !== undefined && { quantumMs }),
-    ...(dscp !== undefined && { dscp }),
-    ...(kernelPacing !== undefined && { kernelPacing }),
-  });
-  try {
-    const heard: { by?: Sender } = {};
-    const hear = (data: Buffer, _at: number, from: Endpoint): void => heard.by?.hear(data, from);
-    const exchange = framing === 'rtp' ? await engine.openExchange({ via, ttl, broadcast }, hear) : undefined;
-    options.source.description.notes.push(...(queue.notes ?? []));
-    heard.by = new Sender(options, { framing, queue, exchange });
-    return heard.by;
-  } catch (error) {
-    await queue.close();
-    throw error;
-  }
-}
-
-function commonFraming(addresses: readonly MediaAddress[]): Framing {
-  const [first, ...others] = addresses;
-  if (!first) throw new LancastError('E001', 'no address to send to');
-  const framing = first.framing ?? 'rtp';
-  const odd = others.find((each) => (each.framing ?? 'rtp') !== framing || each.family !== first.family);
-  if (!odd) return framing;
-  throw new LancastError('E001', `${first.address} and ${odd.address} differ in framing or family`, {
-    addresses: [first.address, odd.address],
-  });
-}
-
-/** What a sender sends through. */
-interface Outlets {
-  framing: Framing;
-  queue: DepartureQueue;
-  /** For reports; RTP only. */
-  exchange: Exchange | undefined;
+  const heard: { by?: Sender } = {};
+  const hear = (data: Buffer, _at: number, from: Endpoint): void => heard.by?.hear(data, from);
+  const outlets = await openOutlets(options, hear);
+  options.source.description.notes.push(...(outlets.queue.notes ?? []));
+  heard.by = new Sender(options, outlets);
+  return heard.by;
 }
 
 /** What is said of a stream that is not paced by a PCR. */
@@ -93,40 +70,6 @@ const POOLS: Readonly<Record<Framing, ChunkPool>> = {
   udp: new ChunkPool(HEADER_BYTES.udp),
 };
 
-/** Counts what has gone into the queue. */
-class PacedDepartures implements Departures {
-  index = 0;
-  octets = 0;
-  dueAt = monotonicNow();
-  sequence: number;
-  rtpTimestamp: number;
-  /** Position in the programme. */
-  mediaMs = 0;
-  readonly #pacer: Pacer;
-  readonly #firstSequence: number;
-
-  constructor(pacer: Pacer, { sequence, rtpTimestamp }: Pick<Departures, 'sequence' | 'rtpTimestamp'>) {
-    this.#pacer = pacer;
-    this.#firstSequence = sequence;
-    this.sequence = sequence;
-    this.rtpTimestamp = rtpTimestamp;
-  }
-
-  get pacePpm(): number {
-    return this.#pacer.pace.ppm;
-  }
-
-  add({ chunk, first, end }: MediaRun): void {
-    const last = end - 1;
-    this.index = chunk.firstIndex + end;
-    this.sequence = (this.#firstSequence + this.index) & 0xffff;
-    this.octets += (last - first) * DATAGRAM_PAYLOAD_BYTES + chunk.payloadBytes(last);
-    this.rtpTimestamp = chunk.rtpTimestamps[last] ?? 0;
-    this.dueAt = chunk.departure.dueAt[last] ?? 0;
-    this.mediaMs = pcrToMs(chunk.transmitTicks[last] ?? 0);
-  }
-}
-
 class Sender implements SenderSession {
   readonly framing: Framing;
   readonly ssrc: number;
@@ -141,6 +84,9 @@ class Sender implements SenderSession {
   readonly #media: Driver<Buffer | undefined, MediaRun>;
   readonly #reporter: SenderReporter;
   readonly #reports: Driver<SenderReporterInput, Buffer>;
+  /** Sends again what receivers ask for; absent when nothing is. */
+  readonly #retransmitter: Retransmitter | undefined;
+  readonly #repairs: Driver<RetransmitterInput, RetransmitterOutput> | undefined;
   readonly #departures: PacedDepartures;
   readonly #startedAt = monotonicNow();
   #stopped = false;
@@ -163,9 +109,13 @@ class Sender implements SenderSession {
     const framer = new Framer({ framing: outlets.framing, sequence, timestamp, ssrc });
     const stages = chain(chain(this.#packetizer, framer), this.#pacer);
     this.#media = new Driver(stages, (run) => this.#depart(run));
-    this.#departures = new PacedDepartures(this.#pacer, { sequence, rtpTimestamp: timestamp });
+    const first = { sequence, rtpTimestamp: timestamp, dueAt: monotonicNow() };
+    this.#departures = new PacedDepartures(this.#pacer, first);
     this.#reporter = this.#makeReporter();
     this.#reports = new Driver(this.#reporter, (report) => this.#report(report));
+    this.#retransmitter = this.#makeRetransmitter(draw(16));
+    if (this.#retransmitter)
+      this.#repairs = new Driver(this.#retransmitter, (repair) => this.#answer(repair));
     this.ended = this.#run();
     this.ended.catch(() => undefined); // whoever only closes need not listen
   }
@@ -176,7 +126,9 @@ class Sender implements SenderSession {
 
   /** A datagram came to the socket of the reports. */
   hear(datagram: Buffer, source: Endpoint): void {
+    // The reporter first: it knows the round trip by which the other one judges.
     this.#reports.push({ kind: 'rtcp', datagram, source });
+    this.#repairs?.push({ kind: 'rtcp', datagram, source });
   }
 
   progress(): SenderProgress {
@@ -198,6 +150,7 @@ class Sender implements SenderSession {
       failedSends: queue.stats.failed,
       latestMs: queue.stats.latestMs,
       receivers: [...this.#reporter.receivers.values()],
+      ...(this.#retransmitter && { retransmission: { ...this.#retransmitter.stats } }),
     };
   }
 
@@ -228,7 +181,9 @@ class Sender implements SenderSession {
     await this.#pump().catch(note);
     const complete = failures.length === 0 && !this.#stopped;
     await this.#flush().catch(note);
-    const summary = { ...this.progress(), elapsedMs: monotonicNow() - this.#startedAt, complete };
+    const elapsedMs = monotonicNow() - this.#startedAt;
+    if (failures.length === 0) await this.#linger();
+    const summary = { ...this.progress(), elapsedMs, complete };
     await this.#shut();
     if (failures.length > 0) throw failures[0];
     return summary;
@@ -265,6 +220,23 @@ class Sender implements SenderSession {
     while (this.#reporter.wakeAt < Infinity) await sleep(Math.max(1, this.#reporter.wakeAt - monotonicNow()));
   }
 
+  /**
+   * Answers those who miss the end of the stream, while there is somebody who could; after `close` only those who have lately
+   * asked. A `close` meanwhile ends it.
+   */
+  async #linger(): Promise<void> {
+    const retransmitter = this.#retransmitter;
+    if (!retransmitter) return;
+    const isHurried = this.#stopped;
+    const toldAt = monotonicNow();
+    const isAwaited = (now: number): boolean => {
+      if (this.#stopped !== isHurried || now > toldAt + Math.max(HISTORY_MS, LINGER_MS)) return false;
+      if (now < retransmitter.askedAt + LINGER_MS) return true;
+      return !isHurried && this.#reporter.receivers.size > 0 && now < toldAt + LINGER_MS;
+    };
+    while (isAwaited(monotonicNow())) await sleep(LINGER_STEP_MS);
+  }
+
   async #markEnd(): Promise<void> {
     if (this.framing !== 'seq') return;
     const { queue } = this.#outlets;
@@ -279,6 +251,7 @@ class Sender implements SenderSession {
   async #shut(): Promise<void> {
     this.#media.close();
     this.#reports.close();
+    this.#repairs?.close();
     await Promise.all([
       this.#outlets.queue.close(),
       this.#outlets.exchange?.close(),
@@ -303,13 +276,14 @@ class Sender implements SenderSession {
     const begins = this.#departures.index === 0;
     this.#outlets.queue.push(chunk.departure, first, end);
     this.#departures.add(run);
+    this.#repairs?.push({ kind: 'departed', run });
     if (end === CHUNK_DATAGRAMS) this.#lent.push(chunk);
     if (begins) this.#begun();
   }
 
-  /** What the queue has released is used again. */
+  /** What the queue has released, and nobody may ask for, is used again. */
   #takeBack(): void {
-    const { released } = this.#outlets.queue;
+    const released = Math.min(this.#outlets.queue.released, this.#retransmitter?.releasedUpTo ?? Infinity);
     for (let oldest = this.#lent.at(0); oldest; oldest = this.#lent.at(0)) {
       if (oldest.firstIndex + CHUNK_DATAGRAMS > released) break;
       this.#lent.shift();
@@ -326,7 +300,17 @@ class Sender implements SenderSession {
 
   #report(report: Buffer): void {
     for (const { address, port } of this.#options.addresses)
-      this.#outlets.exchange?.send(report, { address, port: port + 1 });
+      this.#outlets.exchange?.send(report, { address, port: port + REPORT_PORT });
+  }
+
+  #answer({ datagram, destination }: RetransmitterOutput): void {
+    const { exchange } = this.#outlets;
+    if (destination !== 'group') {
+      exchange?.send(datagram, destination);
+      return;
+    }
+    for (const { address, port, scope } of this.#options.addresses)
+      if (scope !== 'unicast') exchange?.send(datagram, { address, port: port + RETRANSMISSION_PORT });
   }
 
   #makeReporter(): SenderReporter {
@@ -339,6 +323,32 @@ class Sender implements SenderSession {
       departures: this.#departures,
       random,
       wallAt: (now) => wallNow() + now - monotonicNow(),
+    });
+  }
+
+  /** @param rtxSequence 16 random bits */
+  #makeRetransmitter(rtxSequence: number): Retransmitter | undefined {
+    const { addresses, cname, repairBudget = REPAIR_BUDGET, historyBytes = HISTORY_BYTES } = this.#options;
+    const [first] = addresses;
+    if (!this.#outlets.exchange || !first || repairBudget === 0) return undefined;
+    const repairPort = first.port + RETRANSMISSION_PORT;
+    if (repairPort > LAST_PORT) {
+      this.source.notes.push(`nothing is sent again: port ${repairPort} would be needed for it`);
+      return undefined;
+    }
+    const trusted = this.#options.trustFeedback;
+    return new Retransmitter({
+      ssrc: this.ssrc,
+      cname,
+      guard: new FeedbackGuard({ key: randomBytes(32), ...(trusted && { trusted }) }),
+      receivers: this.#reporter.receivers,
+      toGroup: addresses.some(({ scope }) => scope !== 'unicast'),
+      destinations: addresses.length,
+      repairPort,
+      rtxSequence,
+      repairBudget,
+      historyMs: HISTORY_MS,
+      historyBytes,
     });
   }
 }

@@ -53,9 +53,11 @@ export interface RetransmitterOptions extends HistoryOptions {
 
 /** Share of the stream that repairs may take when nobody says otherwise. */
 export const REPAIR_BUDGET = 0.35;
-/** How long, and how much, is kept when nobody says otherwise. */
+/** How long is kept when nobody says otherwise, and how much, by all senders of a process: a second of 1 Gbit/s. */
 export const HISTORY_MS = 3000;
-export const HISTORY_BYTES = 32 * 1024 * 1024;
+export const HISTORY_BYTES = 128 * 1024 * 1024;
+/** After a compound its receiver is awaited for so long, should it never report. */
+const AWAITED_MS = 10_000;
 
 /** With several receivers, requests are gathered for so long: the group is served once. Receivers wait as long in addition. */
 const GATHER_MS = 2;
@@ -87,6 +89,9 @@ interface Asker extends Standing {
   cooldownMs: number;
 }
 
+/** What a retransmitter has done; see `Retransmitter.stats`. */
+export type RetransmitterStats = Retransmitter['stats'];
+
 export class Retransmitter implements Stage<RetransmitterInput, RetransmitterOutput> {
   /**
    * Compounds: `heard`; `refused`: not RTCP, or not about the stream; `flooded`: more than are looked at; `challenged`: answered by a
@@ -116,6 +121,9 @@ export class Retransmitter implements Stage<RetransmitterInput, RetransmitterOut
   readonly #budget = new RateLimit(BUDGET_BURST_MS);
   readonly #spacing = new RateLimit(SPACING_BURST_MS);
   #rtxSequence: number;
+  /** Until then somebody may ask, even if nobody reports; `undefined` before the first datagram. */
+  #awaitedUntil: number | undefined;
+  #askedAt = -Infinity;
 
   constructor(options: RetransmitterOptions) {
     this.#options = options;
@@ -128,8 +136,13 @@ export class Retransmitter implements Stage<RetransmitterInput, RetransmitterOut
     return this.#history.releasedUpTo;
   }
 
+  /** When a receiver that has proved where it is, or is trusted, last asked for anything; `-Infinity`: never. */
+  get askedAt(): number {
+    return this.#askedAt;
+  }
+
   push(input: RetransmitterInput, now: number): void {
-    if (input.kind === 'departed') this.#history.add(input.run, now);
+    if (input.kind === 'departed') this.#keep(input.run, now);
     else this.#hear(input.datagram, input.source, now);
   }
 
@@ -157,6 +170,17 @@ export class Retransmitter implements Stage<RetransmitterInput, RetransmitterOut
     return toGroup && receivers.size > 1 ? GATHER_MS : 0;
   }
 
+  /**
+   * Behind the first seconds, and while nobody is there who could ask, only what has yet to leave is kept: hundreds of channels
+   * would else run through memory that is in no processor's cache.
+   */
+  #keep(run: MediaRun, now: number): void {
+    const { historyMs, receivers } = this.#options;
+    this.#awaitedUntil ??= now + historyMs;
+    this.#history.add(run, now);
+    if (receivers.size === 0 && now >= this.#awaitedUntil) this.#history.letGo(now, 0);
+  }
+
   #hear(datagram: Buffer, source: Endpoint, now: number): void {
     const { guard, ssrc } = this.#options;
     if (!guard.admits(source, datagram, now)) {
@@ -169,9 +193,11 @@ export class Retransmitter implements Stage<RetransmitterInput, RetransmitterOut
       return;
     }
     this.stats.heard++;
+    this.#awaitedUntil = Math.max(this.#awaitedUntil ?? 0, now + AWAITED_MS);
     const standing = guard.judge(source, datagram.length, feedback.echo, now);
     if (standing.unchallenged && !feedback.challenges) this.#challenge(source, now);
     if (feedback.lost.length === 0) return;
+    if (standing.free) this.#askedAt = now;
     this.#history.letGo(now);
     this.#forget(now);
     const asker = this.#askerOf(feedback, standing, source);

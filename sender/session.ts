@@ -1,8 +1,10 @@
 /** What a sender is asked for, and what it tells. */
 import type { ChosenInterface, UdpEngine } from '../transport/udp.ts';
 import type { Framing, MediaAddress } from '../wire/address.ts';
+import type { Networks } from './feedback-guard.ts';
 import type { ClockSource } from './packetizer.ts';
 import type { ReceiverFigures } from './reporter.ts';
+import type { RetransmitterStats } from './retransmitter.ts';
 import type { Source, SourceDescription } from './source.ts';
 
 export interface SenderOptions {
@@ -29,6 +31,12 @@ export interface SenderOptions {
   random: () => number;
   /** Canonical name in reports (RFC 7022), at most 255 bytes. */
   cname: string;
+  /** RTP only: share of the stream that may be sent again to those who ask, 0 (nothing is) to 1. Default 0.35. */
+  repairBudget?: number | undefined;
+  /** Whoever asks from there is answered without proof that he is there. Default: nobody. */
+  trustFeedback?: Networks | undefined;
+  /** Most memory for what may be asked for again, bytes. It is used only while somebody may ask. Default 128 MiB. */
+  historyBytes?: number | undefined;
 }
 
 /** How far a sender is. */
@@ -55,6 +63,8 @@ export interface SenderProgress {
   latestMs: number;
   /** Receivers that report to us (RTP only). */
   receivers: readonly ReceiverFigures[];
+  /** What was sent again to those who asked; absent when nothing ever is. */
+  retransmission?: Readonly<RetransmitterStats>;
 }
 
 /** What was sent in the end. */
@@ -76,6 +86,9 @@ export interface SenderSession extends AsyncDisposable {
    * was read of it has been sent and the end has been told; or at once when nothing can be sent.
    */
   readonly ended: Promise<SenderSummary>;
-  /** Stops reading, sends what is queued (at most 200 ms), tells the end and closes. Never rejects. */
+  /**
+   * Stops reading, sends what is queued (at most 200 ms), tells the end and closes: up to 2 s later while somebody asks for what
+   * he misses. Never rejects.
+   */
   close(): Promise<void>;
 }

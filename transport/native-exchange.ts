@@ -38,7 +38,7 @@ class NativeExchange implements Exchange, Taker {
     this.#addon = addon;
     this.#via = options.via;
     this.#handover = Handover.of(addon);
-    this.#socket = this.#handover.open(this.#descriptor, this, Infinity);
+    this.#socket = this.#handover.open(this.#descriptor, this, options.gatherMs ?? Infinity);
   }
 
   afterRun(): void {

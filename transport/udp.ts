@@ -144,6 +144,8 @@ export interface ExchangeOptions {
   /** Local port; default 0, an ephemeral one. */
   port?: number;
   broadcast?: boolean;
+  /** See `ArrivalOptions`. Default: as long as all other sockets let what comes lie. */
+  gatherMs?: number;
 }
 
 /** A small two-way socket for RTCP: few datagrams, no pacing. */

@@ -29,11 +29,13 @@ class Bench {
   readonly stage: Retransmitter;
   readonly receivers = new Map<number, { roundTripMs: number | undefined }>();
   readonly #sequence: number;
+  readonly #stream: DepartedStream;
   readonly #cookies = new Map<string, Buffer>();
+  #chunks = 0;
 
   constructor(options: Partial<RetransmitterOptions> & { sequence?: number; trusted?: BlockList } = {}) {
     const { sequence = 0, trusted, ...more } = options;
-    const stream = new DepartedStream({ ssrc: SSRC, sequence, spacingMs: 1 });
+    this.#stream = new DepartedStream({ ssrc: SSRC, sequence, spacingMs: 1 });
     this.#sequence = sequence;
     for (const ssrc of SSRC_OF.values()) this.receivers.set(ssrc, { roundTripMs: 20 });
     this.stage = new Retransmitter({
@@ -50,8 +52,15 @@ class Bench {
       historyBytes: HISTORY_BYTES,
       ...more,
     });
-    for (let chunk = 0; chunk < 10; chunk++)
-      this.stage.push({ kind: 'departed', run: stream.next() }, stream.dueAt(chunk * CHUNK_DATAGRAMS));
+    this.goOn(10);
+  }
+
+  /** Sends until there have been so many chunks, each when its first datagram is due. */
+  goOn(chunks: number): void {
+    for (; this.#chunks < chunks; this.#chunks++) {
+      const dueAt = this.#stream.dueAt(this.#chunks * CHUNK_DATAGRAMS);
+      this.stage.push({ kind: 'departed', run: this.#stream.next() }, dueAt);
+    }
   }
 
   /** What leaves until nothing more does: when, what and where to. */
@@ -288,4 +297,30 @@ describe('the history', () => {
     expect(bench.stage.releasedUpTo).toBe(192);
     expect(new Bench({ historyMs: 1e9 }).stage.releasedUpTo).toBe(0);
   });
+
+  it('keeps only what has yet to leave when nobody has been there for its first seconds', () => {
+    const bench = new Bench({ historyMs: 3000 });
+    bench.receivers.clear();
+    const kept: number[] = [];
+    for (const chunk of [61, 62, 63, 64]) {
+      bench.goOn(chunk);
+      kept.push(chunk - bench.stage.releasedUpTo / CHUNK_DATAGRAMS);
+    }
+    // The last of them goes into the queue when its first datagram is due: at 2880, 2928, 2976 and 3024 ms.
+    expect(kept).toEqual([61, 62, 63, 1]);
+  });
+
+  const there: [name: string, arrive: (bench: Bench, now: number) => void][] = [
+    ['reports', ({ receivers }) => receivers.set(100, { roundTripMs: 20 })],
+    ['was heard within ten seconds', (bench, now) => bench.hear({ source: A, now })],
+  ];
+  for (const [name, arrive] of there)
+    it(`keeps all of its time while a receiver ${name}`, () => {
+      const bench = new Bench({ historyMs: 500 });
+      bench.receivers.clear();
+      bench.goOn(20);
+      arrive(bench, 961);
+      bench.goOn(210);
+      expect(210 - bench.stage.releasedUpTo / CHUNK_DATAGRAMS).toBe(12);
+    });
 });

@@ -1,159 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { type SenderOptions, type SenderSession, startSender } from '../../sender/index.ts';
-import type { RunSink, Source, SourceDescription } from '../../sender/source.ts';
 import { monotonicNow } from '../../transport/clock.ts';
-import type {
-  ArrivalSink,
-  DepartureOptions,
-  DepartureQueue,
-  Exchange,
-  UdpEngine,
-} from '../../transport/udp.ts';
-import type { Endpoint, Framing, MediaAddress } from '../../wire/address.ts';
+import type { MediaAddress } from '../../wire/address.ts';
 import { LancastError } from '../../wire/errors.ts';
 import { parseLanc } from '../../wire/lanc.ts';
-import { parseRtcp, type RtcpPacket, writeRtcp } from '../../wire/rtcp.ts';
+import { writeRtcp } from '../../wire/rtcp.ts';
 import { parseRtp } from '../../wire/rtp.ts';
-import { LOOPBACK } from '../helpers/fake-engine.ts';
+import { address, Memory, Outlet, send } from '../helpers/outlet.ts';
 import { nullPacket, programme } from '../helpers/programme.ts';
 
-/** An engine that copies what is sent, as the native one does, and keeps it. */
-class Outlet implements UdpEngine {
-  readonly kind = 'javascript';
-  readonly departures: DepartureOptions[] = [];
-  readonly datagrams: { datagram: Buffer; dueAt: number; pushedAt: number }[] = [];
-  readonly reports: { datagram: Buffer; to: Endpoint; at: number }[] = [];
-  readonly closed: string[] = [];
-  /** The kernel refuses what is sent. */
-  refuses = false;
-  hear: ArrivalSink | undefined;
-  fail: (reason: LancastError) => void = () => undefined;
-
-  async openDeparture(options: DepartureOptions): Promise<DepartureQueue> {
-    this.departures.push(options);
-    const close = async (): Promise<void> => void this.closed.push('departure');
-    const stats = { sent: 0, sentBytes: 0, failed: 0, latestMs: 0 };
-    return {
-      stats,
-      queued: 0,
-      released: Infinity,
-      failure: new Promise((resolve) => (this.fail = resolve)),
-      push: (chunk, first, end) => {
-        const pushedAt = monotonicNow();
-        for (let slot = first; slot < end; slot++) {
-          const datagram = Buffer.from(chunk.datagram(slot));
-          this.datagrams.push({ datagram, dueAt: chunk.dueAt[slot] ?? NaN, pushedAt });
-          stats[this.refuses ? 'failed' : 'sent']++;
-        }
-      },
-      room: () => undefined,
-      drained: () => sleep((this.datagrams.at(-1)?.dueAt ?? 0) - monotonicNow()),
-      close,
-      [Symbol.asyncDispose]: close,
-    };
-  }
-
-  async openExchange(_options: unknown, sink: ArrivalSink): Promise<Exchange> {
-    this.hear = sink;
-    const close = async (): Promise<void> => void this.closed.push('exchange');
-    return {
-      local: { address: '127.0.0.1', port: 40_000 },
-      failed: 0,
-      send: (datagram, to) => void this.reports.push({ datagram, to, at: monotonicNow() }),
-      close,
-      [Symbol.asyncDispose]: close,
-    };
-  }
-
-  openArrival(): Promise<never> {
-    throw new Error('nothing is received here');
-  }
-
-  /** Payloads in order, end marks left out. */
-  payload(headerBytes: number): Buffer {
-    return Buffer.concat(this.datagrams.map(({ datagram }) => datagram.subarray(headerBytes)));
-  }
-
-  goodbyes(): { packets: RtcpPacket[]; at: number }[] {
-    const compounds = this.reports.map(({ datagram, at }) => ({ packets: parseRtcp(datagram), at }));
-    return compounds.flatMap(({ packets, at }) =>
-      typeof packets !== 'string' && packets.some(({ kind }) => kind === 'bye') ? [{ packets, at }] : [],
-    );
-  }
-}
-
-/** A source out of memory: the runs, then its end, a fault, or nothing more until it is closed. */
-class Memory implements Source {
-  readonly description: SourceDescription = {
-    name: 'memory',
-    media: '',
-    transportStream: true,
-    live: false,
-    notes: [],
-  };
-  reads = 0;
-  closed = false;
-  readonly #runs: readonly Buffer[];
-  readonly #then: 'end' | 'wait' | Error;
-  #release: () => void = () => undefined;
-
-  constructor(runs: readonly Buffer[], then: 'end' | 'wait' | Error = 'end') {
-    this.#runs = runs;
-    this.#then = then;
-  }
-
-  async read(take: RunSink): Promise<boolean> {
-    const run = this.#runs[this.reads++];
-    if (run) {
-      const lent = Buffer.from(run);
-      take(lent);
-      lent.fill(0xdd);
-      return true;
-    }
-    if (this.#then instanceof Error) throw this.#then;
-    if (this.#then === 'wait' && !this.closed)
-      await new Promise<void>((resolve) => (this.#release = resolve));
-    return false;
-  }
-
-  async close(): Promise<void> {
-    this.closed = true;
-    this.#release();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-}
-
-function address(
-  framing: Framing | undefined,
-  port = 5004,
-  changes: Partial<MediaAddress> = {},
-): MediaAddress {
-  return { framing, address: '239.255.1.1', port, family: 4, scope: 'multicast', ...changes };
-}
-
 const FILM = programme({ durationMs: 300 });
-
-async function send(
-  source: Source,
-  changes: Partial<SenderOptions> = {},
-  outlet = new Outlet(),
-): Promise<{ outlet: Outlet; session: SenderSession }> {
-  const session = await startSender({
-    source,
-    addresses: [address('rtp')],
-    engine: outlet,
-    via: LOOPBACK,
-    ttl: 1,
-    random: () => 0.5,
-    cname: 'test',
-    ...changes,
-  });
-  return { outlet, session };
-}
 
 // Concurrent, because most of the time is spent waiting for the end to be told.
 describe.concurrent('a sender', () => {
@@ -257,7 +113,7 @@ describe.concurrent('a sender', () => {
   it('ends with the reason when nothing can be sent', async () => {
     const { outlet, session } = await send(new Memory([FILM], 'wait'));
     const reason = new LancastError('E103', 'no route');
-    outlet.fail(reason);
+    outlet.queues[0]?.fail(reason);
     await expect(session.ended).rejects.toBe(reason);
   });
 
@@ -274,7 +130,7 @@ describe.concurrent('a sender', () => {
     const addresses = [address(undefined, 5004), address('rtp', 6000, { address: '239.255.1.2' })];
     const { outlet, session } = await send(new Memory([FILM], 'wait'), { addresses });
     await sleep(150);
-    expect(outlet.departures[0]?.destinations).toEqual(addresses);
+    expect(outlet.queues[0]?.options.destinations).toEqual(addresses);
     expect(new Set(outlet.reports.map(({ to }) => `${to.address}:${to.port}`))).toEqual(
       new Set(['239.255.1.1:5005', '239.255.1.2:6001']),
     );
@@ -291,7 +147,7 @@ describe.concurrent('a sender', () => {
       { kind: 'rr', ssrc: 77, reports: [report] },
       { kind: 'sdes', chunks: [{ ssrc: 77, cname: 'room 5' }] },
     ]);
-    outlet.hear?.(compound, monotonicNow(), { address: '127.0.0.1', port: 9 });
+    outlet.hear(compound, { address: '127.0.0.1', port: 9 });
     expect(session.progress().receivers).toMatchObject([{ ssrc: 77, cname: 'room 5' }]);
     await session.close();
   });
