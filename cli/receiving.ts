@@ -2,14 +2,15 @@
 import { isIPv4 } from 'node:net';
 import type { ReceiverSession } from '../receiver/index.ts';
 import { monotonicNow } from '../transport/clock.ts';
+import type { NetworkCard } from '../transport/interfaces.ts';
 import type { ChosenInterface } from '../transport/udp.ts';
-import type { MediaAddress } from '../wire/address.ts';
+import { formatMediaAddress, type MediaAddress } from '../wire/address.ts';
 import { LancastError } from '../wire/errors.ts';
 import { defaulted, flag, repeated, single } from './command.ts';
 import { verboseOption } from './engine.ts';
 import { cname, random } from './identity.ts';
 import { SilenceWatch } from './silence.ts';
-import { address, duration, ipAddress, text } from './values.ts';
+import { address, duration, ipAddress, path2, text, type PathValue } from './values.ts';
 
 /** An hour: longer than anybody waits for a datagram. */
 const HOUR_MS = 3_600_000;
@@ -25,6 +26,11 @@ export const receiveOptions = {
     'network card to receive on, by name or address; otherwise the one of the route',
   ),
   from: repeated('ADDRESS', ipAddress, 'accept this sender only (source-specific multicast)'),
+  path2: single(
+    'PATH',
+    path2,
+    'the same stream once more: ADDRESS, a network CARD, or ADDRESS@CARD; of each datagram the copy that comes first is taken',
+  ),
   latency: defaulted(
     single('TIME', duration(0, HOUR_MS), 'how long a missing datagram is waited for'),
     '200ms',
@@ -38,6 +44,8 @@ export interface StreamOptions {
   /** By name or address, or one that is chosen already. */
   iface: string | ChosenInterface | undefined;
   from: string[];
+  /** Where the same stream comes once more. */
+  path2?: PathValue | undefined;
   /** Milliseconds. */
   latency: number;
   /** What comes may lie for so long before it goes on, milliseconds. Default 20: files and figures are in no hurry. */
@@ -70,19 +78,21 @@ export async function openStream(address: MediaAddress, values: StreamOptions): 
     import('../transport/engine.ts'),
     import('../transport/interfaces.ts'),
   ]);
-  const own = listInterfaces().flatMap((card) =>
-    card.addresses.flatMap((each) => [each.address, each.broadcast]),
-  );
-  if (address.scope === 'unicast' && !isLocal(address.address, own)) {
-    const message = `${address.address} is neither a group nor an address of this machine`;
-    throw new LancastError('E104', message, { address: address.address });
-  }
-  const { iface } = values;
+  const checkLocal = localCheck(listInterfaces());
+  checkLocal(address);
+  const { iface, path2 } = values;
   const via = typeof iface === 'object' ? iface : await chooseInterface(address.address, iface);
+  const secondAddress = path2 && secondAddressOf(address, path2);
+  if (secondAddress) checkLocal(secondAddress);
+  const secondPath = secondAddress && {
+    address: secondAddress,
+    via: await chooseInterface(secondAddress.address, path2.iface),
+  };
   const session = await startReceiver({
     address,
     engine: (await chooseEngine()).engine,
     via,
+    ...(secondPath && { secondPath }),
     sources: values.from,
     latencyMs: values.latency,
     gatherMs: values.gatherMs ?? GATHER_MS,
@@ -92,6 +102,33 @@ export async function openStream(address: MediaAddress, values: StreamOptions): 
   const openedAt = monotonicNow();
   const silence = new SilenceWatch(address, via, values.from);
   return { session, via, openMs: () => monotonicNow() - openedAt, silence };
+}
+
+/** Where a second path is listened for: an address of its own, or the first one's on another card. Throws E001. */
+function secondAddressOf(first: MediaAddress, { address, iface }: PathValue): MediaAddress {
+  const second = address ?? first;
+  const reason = wrongPath(first, second, address === undefined ? iface : undefined);
+  if (reason === undefined) return { ...second, ...(first.framing && { framing: first.framing }) };
+  throw new LancastError('E001', `--path2 ${formatMediaAddress(second)} cannot be a second path`, { reason });
+}
+
+function wrongPath(first: MediaAddress, second: MediaAddress, card: string | undefined): string | undefined {
+  if (first.framing === 'udp') return 'bare MPEG-TS has no numbers by which two copies could be compared';
+  if (second.framing !== undefined && second.framing !== (first.framing ?? 'rtp'))
+    return 'both paths carry the same bytes, so both are RTP or both are seq://';
+  const isSame = second.address === first.address && second.port === first.port;
+  return isSame && card === undefined ? 'it is the first path: name another address, or a card' : undefined;
+}
+
+/** Throws E104 for addresses that are nobody's here. */
+function localCheck(cards: readonly NetworkCard[]): (address: MediaAddress) => void {
+  const own = cards.flatMap((card) => card.addresses.flatMap((each) => [each.address, each.broadcast]));
+  return ({ scope, address }) => {
+    if (scope !== 'unicast' || isLocal(address, own)) return;
+    throw new LancastError('E104', `${address} is neither a group nor an address of this machine`, {
+      address,
+    });
+  };
 }
 
 /** True for addresses of this machine, all of loopback, and "any". */

@@ -51,7 +51,11 @@ export const record = command({
 async function recordStreams(values: RecordValues, context: Context): Promise<number> {
   await tellEngine(values, context.output);
   const [url, ...others] = values.urls;
-  if (others.length > 0 || url === undefined) return recordFolder(values, context);
+  if (others.length > 0 || url === undefined) {
+    if (values.path2?.address === undefined) return recordFolder(values, context);
+    const reason = 'each of several streams has its own: name a card, on which they all come once more';
+    throw new LancastError('E001', '--path2 with an address is for one stream', { reason, command: 'record' });
+  }
   return recordFile(url, values, context);
 }
 

@@ -144,6 +144,7 @@ class Session implements ReceiverSession {
     this.#driver = new Driver(this.#reception, (output) => this.#route(output), {
       now: this.#now,
       afterReading: afterSockets,
+      newestInputAt: () => this.#reception.heardAt,
       lacksInput: (now) => this.#reception.lacksInput(now),
     });
     if (secondPath) this.#merge = new PathMerge(framing === 'seq' ? 'seq' : 'rtp');

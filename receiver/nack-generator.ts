@@ -24,7 +24,7 @@ export interface Expectation {
   sequenceOf(index: number): number;
 }
 
-/** What a generator is told. */
+/** What a generator is told; of the second and the third kind at the time of their arrival, which may lie before other inputs. */
 export type NackGeneratorInput =
   /** Datagrams have gone into the window, or the sender said how many there are. Once behind each batch is enough. */
   | { kind: 'arrivals' }
@@ -39,13 +39,13 @@ export interface NackGeneratorOptions {
   expectation: Expectation;
   /** Others receive the same datagrams, and are to ask for none that one has asked for. */
   isMulticast: boolean;
-  /** Until the first answer has been timed, milliseconds. Default 100. */
+  /** Until the first answer has been timed, milliseconds. Default 40. */
   roundTripMs?: number;
   /** Uniform in 0 to 1. */
   random: () => number;
 }
 
-const DEFAULT_ROUND_TRIP_MS = 100;
+const DEFAULT_ROUND_TRIP_MS = 40;
 /** Asked again so long after an answer should have come. */
 const RETRY_MS = 2;
 const MAX_TRIES = 10;
@@ -117,7 +117,7 @@ export class NackGenerator implements Stage<NackGeneratorInput, readonly number[
       return;
     }
     this.#missing.delete(input.index);
-    if (input.kind === 'overtaken') this.#learnDisorder(now - missing.foundAt, now);
+    if (input.kind === 'overtaken') this.#learnDisorder(Math.max(0, now - missing.foundAt), now);
     else if (missing.tries === 0) this.stats.suppressed++;
     else this.#learnRoundTrip(missing, now);
   }
@@ -198,9 +198,15 @@ export class NackGenerator implements Stage<NackGeneratorInput, readonly number[
     }
     missing.tries++;
     missing.askedAt = now;
-    missing.askAt = now + roundTripMs + RETRY_MS;
+    missing.askAt = now + Math.max(roundTripMs + RETRY_MS, this.#spreadMs(missing, now));
     this.stats.asked++;
     return true;
+  }
+
+  /** Where answers are fast, tries are not used up at once: nobody might be able to answer just now. */
+  #spreadMs({ index, tries }: Missing, now: number): number {
+    const leftMs = this.#options.expectation.giveUpAt(index) - now;
+    return leftMs === Infinity ? 0 : leftMs / (2 * Math.max(1, MAX_TRIES - tries));
   }
 
   /** Another's request will be answered to the group: ours waits for that, once, lest false requests put it off for ever. */
@@ -228,7 +234,7 @@ export class NackGenerator implements Stage<NackGeneratorInput, readonly number[
       this.#timedAt = now;
       return;
     }
-    const answerMs = now - askedAt;
+    const answerMs = Math.max(0, now - askedAt);
     if (this.#timedAt === -Infinity) {
       this.#answerMs = answerMs;
       this.#hasten();

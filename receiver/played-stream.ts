@@ -161,8 +161,8 @@ export class PlayedStream {
   }
 
   /** Takes a retransmission, of whoever sends the stream. */
-  takeRetransmission(data: Buffer, address: string, at: { arrivedAt: number; now: number }): void {
-    if (this.#isOfSender(address)) this.#repair?.takeRetransmission(data, at.arrivedAt, at.now);
+  takeRetransmission(data: Buffer, address: string, arrivedAt: number): void {
+    if (this.#isOfSender(address)) this.#repair?.takeRetransmission(data, arrivedAt);
   }
 
   /** The 16-bit sequence numbers to ask the sender for now, as many as one request takes. Poll behind the steps of the stream. */

@@ -127,6 +127,10 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
     else this.#pushBeside(input, now);
   }
 
+  get #asksAt(): number {
+    return this.#reporter.canAsk ? this.#stream.asksAt : Infinity;
+  }
+
   #pushBeside(input: BesideMedia, now: number): void {
     const { kind, data, arrivedAt, source, address = source.address } = input;
     if (kind === 'rtcp') {
@@ -138,7 +142,7 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
     if (arrivedAt > this.#heardAt) this.#heardAt = arrivedAt;
     this.#isFresh = true;
     if (kind === 'repair-packet') this.#stream.takeRepairPacket(data, address, arrivedAt);
-    else this.#stream.takeRetransmission(data, address, { arrivedAt, now });
+    else this.#stream.takeRetransmission(data, address, arrivedAt);
   }
 
   /**
@@ -178,13 +182,17 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
 
   get wakeAt(): number {
     if (this.#ready.length > 0 || this.#stream.isReplaying || this.#givingUp) return -Infinity;
-    const asksAt = this.#reporter.canAsk ? this.#stream.asksAt : Infinity;
-    return Math.min(this.#stream.wakeAt, this.#succeedsAt(), this.#reporter.wakeAt, asksAt);
+    return Math.min(this.#stream.wakeAt, this.#succeedsAt(), this.#reporter.wakeAt, this.#asksAt);
   }
 
-  /** Something is given up or taken over at `now` because nothing came: unlike what came, and a report that is due. */
+  /** When the newest datagram of media, or of what repairs it, came. */
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
+  /** Something is given up, asked for or taken over at `now` because nothing came: unlike what came, and a report that is due. */
   lacksInput(now: number): boolean {
-    const dueAt = Math.min(this.#stream.wakeAt, this.#succeedsAt());
+    const dueAt = Math.min(this.#stream.wakeAt, this.#succeedsAt(), this.#asksAt);
     return dueAt > -Infinity && now >= dueAt;
   }
 

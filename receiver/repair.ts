@@ -91,8 +91,8 @@ export class Repair {
   }
 
   /** The next one to come from the network is behind others with a higher index. Before it goes into the window. */
-  overtaken(index: number, now: number): void {
-    this.#nacks.push({ kind: 'overtaken', index }, now);
+  overtaken(index: number, arrivedAt: number): void {
+    this.#nacks.push({ kind: 'overtaken', index }, arrivedAt);
   }
 
   /** A datagram of the media came and went into the window. */
@@ -117,8 +117,8 @@ export class Repair {
   }
 
   /** A retransmission came. One of what is not missing is of no use: nobody knows that it was ever sent. */
-  takeRetransmission(datagram: Buffer, arrivedAt: number, now: number): void {
-    const refusal = this.#retransmission(datagram, arrivedAt, now);
+  takeRetransmission(datagram: Buffer, arrivedAt: number): void {
+    const refusal = this.#retransmission(datagram, arrivedAt);
     const { refused } = this.#options.counters;
     if (refusal) refused.set(refusal, (refused.get(refusal) ?? 0) + 1);
   }
@@ -139,14 +139,14 @@ export class Repair {
     return lost;
   }
 
-  #retransmission(datagram: Buffer, arrivedAt: number, now: number): RefusedRetransmission | undefined {
+  #retransmission(datagram: Buffer, arrivedAt: number): RefusedRetransmission | undefined {
     const rtx = parseRtx(datagram);
     if (typeof rtx === 'string') return rtx;
     const { window, epoch, counters } = this.#options;
     if (rtx.ssrc !== epoch.ssrc) return 'foreign-ssrc';
     const index = epoch.indexOf(rtx.originalSequence);
     if (index < window.next || index >= this.#end || window.has(index)) return 'not-missing';
-    this.#nacks.push({ kind: 'repaired', index }, now);
+    this.#nacks.push({ kind: 'repaired', index }, arrivedAt);
     this.#at = arrivedAt;
     if (!this.#put(index, restoreOriginal(rtx, RTP_MP2T))) return 'not-media';
     counters.retransmitted++;

@@ -12,9 +12,12 @@ export interface DriverOptions {
    * For stages that are fed from sockets: calls `next` when all of them have had a turn to be read, as `afterSockets` does.
    *
    * While this process was busy, what is waited for may have come into the kernel's buffers. So when something is due the
-   * sockets are read first: the stage is told the time of before until a turn brings nothing, for a quarter of a second at most.
+   * sockets are read first: the stage is told the time of before until a turn brings nothing, or something that came since, for a
+   * quarter of a second at most.
    */
   afterReading?: (next: () => void) => void;
+  /** When the newest input came. Default: not known. */
+  newestInputAt?: () => number;
   /** Is something due at `now` for want of input? Only then are the sockets read first. Default: always. */
   lacksInput?: (now: number) => boolean;
   /**
@@ -59,6 +62,7 @@ export class Driver<In, Out> {
   readonly #onError: ((error: unknown) => void) | undefined;
   readonly #afterReading: ((next: () => void) => void) | undefined;
   readonly #lacksInput: ((now: number) => boolean) | undefined;
+  readonly #newestInputAt: (() => number) | undefined;
   readonly #wake = (): void => this.#woken();
   readonly #turn = (): void => this.#turned();
   #cancelTimer: () => void = () => undefined;
@@ -78,6 +82,7 @@ export class Driver<In, Out> {
     this.#onError = options.onError;
     this.#afterReading = options.afterReading;
     this.#lacksInput = options.lacksInput;
+    this.#newestInputAt = options.newestInputAt;
   }
 
   /** Hands one input to the stage and emits what follows from it. Does nothing once closed. */
@@ -126,13 +131,19 @@ export class Driver<In, Out> {
   /** The sockets have had a turn. */
   #turned(): void {
     if (this.#closed) return;
-    if (this.#inputs > 0 && this.#now() < (this.#readingUntil ?? 0)) {
+    const until = this.#readingUntil ?? 0;
+    const hasCaughtUp = this.#inputs === 0 || this.#isNewerThan(until - LONGEST_READING_MS);
+    if (!hasCaughtUp && this.#now() < until) {
       this.#inputs = 0;
       this.#afterReading?.(this.#turn);
       return;
     }
     this.#readingUntil = undefined;
     this.drain();
+  }
+
+  #isNewerThan(at: number): boolean {
+    return this.#newestInputAt !== undefined && this.#newestInputAt() > at;
   }
 
   /** Polls until the stage has no more. What `emit` pushes meanwhile is polled by the outermost loop, at the newest time. */

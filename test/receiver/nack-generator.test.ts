@@ -205,12 +205,28 @@ describe('the round trip', () => {
     expect(learned(10, 50, 20_000)).toBeLessThan(80);
   });
 
+  it('so short that ten tries would be used up at once leaves time between them', () => {
+    const window = new Window().hold(0, 2);
+    window.deadline = 200;
+    const generator = new NackGenerator({
+      expectation: window,
+      isMulticast: false,
+      roundTripMs: 1,
+      random: () => 0.5,
+    });
+    generator.push(ARRIVALS, 0);
+    const times: number[] = [];
+    for (let now = generator.wakeAt; now < Infinity; now = generator.wakeAt)
+      if (generator.poll(now)) times.push(Math.round(now));
+    expect(times).toEqual([2, 13, 25, 37, 51, 66, 82, 102, 127, 163]);
+  });
+
   it('that is shorter than was thought hastens what was asked for already', () => {
     const window = new Window().hold(0, 2, 4);
     const generator = new NackGenerator({ expectation: window, isMulticast: false, random: () => 0.5 });
     generator.push(ARRIVALS, 0);
     expect(generator.poll(2)).toEqual([1, 3]);
-    expect(generator.wakeAt).toBe(104);
+    expect(generator.wakeAt).toBe(44);
     window.hold(1);
     generator.push({ kind: 'repaired', index: 1 }, 12);
     expect([generator.wakeAt, generator.roundTripMs]).toEqual([14, 10]);

@@ -323,6 +323,18 @@ describe('Driver of a stage that is fed from sockets', () => {
     expect([out.at(-1), turns.length, out.includes('given up')]).toEqual(['awaited', 0, false]);
   });
 
+  it('stops reading once something has come that is newer than what was awaited', () => {
+    let newest = 0;
+    const { time, out, turns, turn } = fed(0, { newestInputAt: () => newest });
+    time.advance(1200);
+    newest = 1190;
+    turn('old');
+    expect([out, turns.length]).toEqual([['old'], 1]);
+    newest = 1201;
+    turn('new');
+    expect([out, turns.length]).toEqual([['old', 'new', 'given up'], 0]);
+  });
+
   it('does not let a flood put off for ever what is due', () => {
     const { time, out, turn } = fed();
     time.advance(1200);
