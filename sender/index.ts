@@ -6,55 +6,57 @@
 import { randomBytes } from 'node:crypto';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { monotonicNow, wallNow } from '../transport/clock.ts';
-import { singleDatagram } from '../wire/departure-chunk.ts';
 import { Driver } from '../transport/driver.ts';
 import type { Endpoint, Framing } from '../wire/address.ts';
-import { PTS_HZ } from '../wire/pes.ts';
+import { singleDatagram } from '../wire/departure-chunk.ts';
+import { LancastError } from '../wire/errors.ts';
+import type { FecSetting } from '../wire/fec/fec-setting.ts';
 import { chain } from '../wire/stage.ts';
-import { FeedbackGuard } from './feedback-guard.ts';
-import { Fifo } from './fifo.ts';
+import { Conversation } from './conversation.ts';
+import { FecProtection, streamsOf } from './fec-protection.ts';
 import { Framer, HEADER_BYTES, sequenceEndMark } from './framer.ts';
-import {
-  CHUNK_DATAGRAMS,
-  ChunkPool,
-  DATAGRAM_PAYLOAD_BYTES,
-  type MediaChunk,
-  type MediaRun,
-} from './media-chunk.ts';
-import { LAST_PORT, openOutlets, type Outlets, REPORT_PORT, RETRANSMISSION_PORT } from './outlets.ts';
+import { LentChunks } from './lent-chunks.ts';
+import { ChunkPool, DATAGRAM_PAYLOAD_BYTES, type MediaRun } from './media-chunk.ts';
+import { Outlets } from './outlets.ts';
 import { PacedDepartures } from './paced-departures.ts';
 import { Pacer } from './pacer.ts';
 import { type ClockSource, Packetizer } from './packetizer.ts';
-import { SenderReporter, type SenderReporterInput } from './reporter.ts';
-import {
-  HISTORY_BYTES,
-  HISTORY_MS,
-  REPAIR_BUDGET,
-  Retransmitter,
-  type RetransmitterInput,
-  type RetransmitterOutput,
-} from './retransmitter.ts';
 import type { SenderOptions, SenderProgress, SenderSession, SenderSummary } from './session.ts';
 import type { SourceDescription } from './source.ts';
 
-export type { SenderOptions, SenderProgress, SenderSession, SenderSummary } from './session.ts';
+export type { SenderOptions, SenderProgress, SenderSession, SenderSummary, SendingPath } from './session.ts';
 
 /** A live source whose clock stamps stay away is not held up longer, milliseconds. */
 const LIVE_HOLD_MS = 1000;
+/** Of the key of challenges. */
+const GUARD_KEY_BYTES = 32;
 const END_MARKS = 3;
 const END_MARK_GAP_MS = 100;
-/** Who misses the end of a stream may ask for so long, milliseconds; longer than `HISTORY_MS` nothing is kept. */
-const LINGER_MS = 2000;
+/** How often it is looked whether somebody may still ask for what he misses. */
 const LINGER_STEP_MS = 20;
 
-/** Opens the sockets and begins to send. Throws `LancastError` E001 for mixed addresses, else as the engine. */
+/** Opens the sockets and begins to send. Throws `LancastError` E001 for what does not fit together, else as the engine. */
 export async function startSender(options: SenderOptions): Promise<SenderSession> {
   const heard: { by?: Sender } = {};
   const hear = (data: Buffer, _at: number, from: Endpoint): void => heard.by?.hear(data, from);
-  const outlets = await openOutlets(options, hear);
-  options.source.description.notes.push(...(outlets.queue.notes ?? []));
+  const outlets = await Outlets.open(options, hear);
+  try {
+    await openProtection(options, outlets);
+  } catch (error) {
+    await outlets.close();
+    throw error;
+  }
   heard.by = new Sender(options, outlets);
   return heard.by;
+}
+
+async function openProtection({ fec }: SenderOptions, outlets: Outlets): Promise<void> {
+  if (fec === undefined) return;
+  if (outlets.framing !== 'rtp') {
+    const reason = `${outlets.framing}:// has no place for repair packets`;
+    throw new LancastError('E001', 'FEC protects rtp:// only', { reason, command: 'send' });
+  }
+  if (fec !== 'auto') for (const stream of streamsOf(fec)) await outlets.openRepairs(stream);
 }
 
 /** What is said of a stream that is not paced by a PCR. */
@@ -77,16 +79,13 @@ class Sender implements SenderSession {
 
   readonly #options: SenderOptions;
   readonly #outlets: Outlets;
-  readonly #pool: ChunkPool;
-  readonly #lent = new Fifo<MediaChunk>(); // to the queue, all of each
+  readonly #lent: LentChunks; // to the queues of the media, and to whoever sends again
   readonly #packetizer: Packetizer;
   readonly #pacer: Pacer;
   readonly #media: Driver<Buffer | undefined, MediaRun>;
-  readonly #reporter: SenderReporter;
-  readonly #reports: Driver<SenderReporterInput, Buffer>;
-  /** Sends again what receivers ask for; absent when nothing is. */
-  readonly #retransmitter: Retransmitter | undefined;
-  readonly #repairs: Driver<RetransmitterInput, RetransmitterOutput> | undefined;
+  /** RTP only. */
+  readonly #conversation: Conversation | undefined;
+  readonly #protection: FecProtection | undefined;
   readonly #departures: PacedDepartures;
   readonly #startedAt = monotonicNow();
   #stopped = false;
@@ -94,7 +93,7 @@ class Sender implements SenderSession {
   #closing: Promise<void> | undefined;
 
   constructor(options: SenderOptions, outlets: Outlets) {
-    const { source, random, bitsPerSecond } = options;
+    const { source, random, bitsPerSecond, fec } = options;
     const { live, transportStream } = source.description;
     const draw = (bits: number): number => Math.floor(random() * 2 ** bits);
     const [ssrc, sequence, timestamp] = [draw(32), draw(16), draw(32)];
@@ -102,20 +101,33 @@ class Sender implements SenderSession {
     this.#outlets = outlets;
     this.framing = outlets.framing;
     this.ssrc = ssrc;
-    this.#pool = POOLS[outlets.framing];
+    const pool = POOLS[outlets.framing];
+    this.#lent = new LentChunks(pool);
     const holdMs = live ? LIVE_HOLD_MS : Infinity;
-    this.#packetizer = new Packetizer({ transportStream, holdMs, pool: this.#pool });
+    this.#packetizer = new Packetizer({ transportStream, holdMs, pool });
     this.#pacer = new Pacer({ bitsPerSecond, live });
     const framer = new Framer({ framing: outlets.framing, sequence, timestamp, ssrc });
     const stages = chain(chain(this.#packetizer, framer), this.#pacer);
     this.#media = new Driver(stages, (run) => this.#depart(run));
-    const first = { sequence, rtpTimestamp: timestamp, dueAt: monotonicNow() };
-    this.#departures = new PacedDepartures(this.#pacer, first);
-    this.#reporter = this.#makeReporter();
-    this.#reports = new Driver(this.#reporter, (report) => this.#report(report));
-    this.#retransmitter = this.#makeRetransmitter(draw(16));
-    if (this.#retransmitter)
-      this.#repairs = new Driver(this.#retransmitter, (repair) => this.#answer(repair));
+    const departures = new PacedDepartures(this.#pacer, {
+      sequence,
+      rtpTimestamp: timestamp,
+      dueAt: monotonicNow(),
+    });
+    this.#departures = departures;
+    if (outlets.framing === 'rtp') {
+      const wallAt = (now: number): number => wallNow() + now - monotonicNow();
+      const [rtxSequence, guardKey] = [draw(16), randomBytes(GUARD_KEY_BYTES)];
+      this.#conversation = new Conversation(options, outlets, {
+        ssrc,
+        departures,
+        rtxSequence,
+        guardKey,
+        wallAt,
+      });
+    }
+    if (fec !== undefined) this.#protection = new FecProtection({ column: draw(16), row: draw(16) });
+    if (fec !== 'auto') this.#protection?.change(fec);
     this.ended = this.#run();
     this.ended.catch(() => undefined); // whoever only closes need not listen
   }
@@ -126,31 +138,35 @@ class Sender implements SenderSession {
 
   /** A datagram came to the socket of the reports. */
   hear(datagram: Buffer, source: Endpoint): void {
-    // The reporter first: it knows the round trip by which the other one judges.
-    this.#reports.push({ kind: 'rtcp', datagram, source });
-    this.#repairs?.push({ kind: 'rtcp', datagram, source });
+    this.#conversation?.hear(datagram, source);
+  }
+
+  async protect(setting: FecSetting | undefined): Promise<void> {
+    for (const stream of setting ? streamsOf(setting) : []) await this.#outlets.openRepairs(stream);
+    this.#protection?.change(setting);
+    this.#sendRepairs();
   }
 
   progress(): SenderProgress {
-    const { queue } = this.#outlets;
     const { index, octets, dueAt, mediaMs } = this.#departures;
     const { ppm, bitsPerSecond } = this.#pacer.pace;
     const aheadMs = (Math.max(0, dueAt - monotonicNow()) * ppm) / 1e6;
-    // What the kernel refused has not left, though it is no longer queued.
-    const sentDatagrams = Math.max(0, Math.min(index - queue.queued, queue.stats.sent));
+    const { sent, failed, latestMs } = this.#outlets.figures(index);
+    const retransmission = this.#conversation?.retransmission;
     return {
-      sentDatagrams,
-      sentBytes: Math.max(0, octets - (index - sentDatagrams) * DATAGRAM_PAYLOAD_BYTES),
+      sentDatagrams: sent,
+      sentBytes: Math.max(0, octets - (index - sent) * DATAGRAM_PAYLOAD_BYTES),
       mediaMs: Math.max(0, mediaMs - aheadMs),
       bitsPerSecond,
       pacePpm: ppm,
       clock: this.#packetizer.clock,
       discontinuities: this.#packetizer.stats.discontinuities,
       slippedMs: this.#pacer.stats.slippedMs,
-      failedSends: queue.stats.failed,
-      latestMs: queue.stats.latestMs,
-      receivers: [...this.#reporter.receivers.values()],
-      ...(this.#retransmitter && { retransmission: { ...this.#retransmitter.stats } }),
+      failedSends: failed,
+      latestMs,
+      receivers: [...(this.#conversation?.receivers.values() ?? [])],
+      ...(this.#protection && { fec: this.#protection.figures }),
+      ...(retransmission && { retransmission }),
     };
   }
 
@@ -173,8 +189,7 @@ class Sender implements SenderSession {
   async #run(): Promise<SenderSummary> {
     const failures: unknown[] = [];
     const note = (reason: unknown): void => void failures.push(reason);
-    const { queue } = this.#outlets;
-    void queue.failure.then((reason) => {
+    void this.#outlets.failure.then((reason) => {
       note(reason);
       return this.close();
     });
@@ -200,7 +215,7 @@ class Sender implements SenderSession {
       const { roomAt } = this.#pacer;
       // Also when there is room: reading may never wait, and others want to have a turn.
       await (roomAt > monotonicNow() ? this.#until(roomAt) : nextTurn());
-      await this.#outlets.queue.room();
+      await this.#outlets.room();
       this.#takeBack();
     }
   }
@@ -211,52 +226,47 @@ class Sender implements SenderSession {
     while (this.#pacer.wakeAt < Infinity && !this.#stopped)
       await this.#until(Math.max(this.#pacer.wakeAt, monotonicNow() + 1));
     this.#media.close();
-    await this.#outlets.queue.drained();
-    await (this.framing === 'rtp' ? this.#sayGoodbye() : this.#markEnd());
+    if (!this.#stopped) this.#protection?.push(undefined);
+    this.#sendRepairs();
+    await this.#outlets.drained();
+    await (this.framing === 'seq' ? this.#markEnd() : this.#sayGoodbye());
   }
 
   async #sayGoodbye(): Promise<void> {
-    this.#reports.push({ kind: 'end' });
-    while (this.#reporter.wakeAt < Infinity) await sleep(Math.max(1, this.#reporter.wakeAt - monotonicNow()));
+    const conversation = this.#conversation;
+    if (!conversation) return;
+    conversation.end();
+    while (conversation.reportsAt < Infinity)
+      await sleep(Math.max(1, conversation.reportsAt - monotonicNow()));
   }
 
-  /**
-   * Answers those who miss the end of the stream, while there is somebody who could; after `close` only those who have lately
-   * asked. A `close` meanwhile ends it.
-   */
+  /** Until the last repair packets have left, and nobody asks for the end of the stream any more. `close` hurries it. */
   async #linger(): Promise<void> {
-    const retransmitter = this.#retransmitter;
-    if (!retransmitter) return;
-    const isHurried = this.#stopped;
+    const wasStopped = this.#stopped;
     const toldAt = monotonicNow();
-    const isAwaited = (now: number): boolean => {
-      if (this.#stopped !== isHurried || now > toldAt + Math.max(HISTORY_MS, LINGER_MS)) return false;
-      if (now < retransmitter.askedAt + LINGER_MS) return true;
-      return !isHurried && this.#reporter.receivers.size > 0 && now < toldAt + LINGER_MS;
+    const isAwaited = (): boolean => {
+      if (this.#stopped && !wasStopped) return false;
+      if (!wasStopped && this.#outlets.queuedRepairs > 0) return true;
+      const manner = wasStopped ? 'hurried' : 'patient';
+      return this.#conversation?.isAwaited(monotonicNow(), toldAt, manner) ?? false;
     };
-    while (isAwaited(monotonicNow())) await sleep(LINGER_STEP_MS);
+    while (isAwaited()) await sleep(LINGER_STEP_MS);
   }
 
   async #markEnd(): Promise<void> {
-    if (this.framing !== 'seq') return;
-    const { queue } = this.#outlets;
     for (let told = 0; told < END_MARKS; told++) {
       if (told > 0) await sleep(END_MARK_GAP_MS);
       const { index, dueAt } = this.#departures;
-      queue.push(singleDatagram(sequenceEndMark(index), Math.max(dueAt, monotonicNow())), 0, 1);
+      const mark = singleDatagram(sequenceEndMark(index), Math.max(dueAt, monotonicNow()));
+      this.#outlets.push(mark, 0, 1);
     }
-    await queue.drained();
+    await this.#outlets.drained();
   }
 
   async #shut(): Promise<void> {
     this.#media.close();
-    this.#reports.close();
-    this.#repairs?.close();
-    await Promise.all([
-      this.#outlets.queue.close(),
-      this.#outlets.exchange?.close(),
-      this.#options.source.close(),
-    ]);
+    this.#conversation?.close();
+    await Promise.all([this.#outlets.close(), this.#options.source.close()]);
   }
 
   /** Waits for a moment, or for `close`. */
@@ -274,81 +284,31 @@ class Sender implements SenderSession {
   #depart(run: MediaRun): void {
     const { chunk, first, end } = run;
     const begins = this.#departures.index === 0;
-    this.#outlets.queue.push(chunk.departure, first, end);
+    this.#outlets.push(chunk.departure, first, end);
     this.#departures.add(run);
-    this.#repairs?.push({ kind: 'departed', run });
-    if (end === CHUNK_DATAGRAMS) this.#lent.push(chunk);
+    this.#lent.lend(run);
+    this.#conversation?.departed(run);
+    if (this.#protection) {
+      this.#protection.push(run);
+      this.#sendRepairs();
+    }
     if (begins) this.#begun();
   }
 
-  /** What the queue has released, and nobody may ask for, is used again. */
+  #sendRepairs(): void {
+    for (let repairs = this.#protection?.poll(); repairs; repairs = this.#protection?.poll())
+      this.#outlets.pushRepairs(repairs);
+  }
+
+  /** What has left, and nobody may ask for, is used again. */
   #takeBack(): void {
-    const released = Math.min(this.#outlets.queue.released, this.#retransmitter?.releasedUpTo ?? Infinity);
-    for (let oldest = this.#lent.at(0); oldest; oldest = this.#lent.at(0)) {
-      if (oldest.firstIndex + CHUNK_DATAGRAMS > released) break;
-      this.#lent.shift();
-      this.#pool.give(oldest);
-    }
+    this.#lent.takeBack(Math.min(this.#outlets.released, this.#conversation?.releasedUpTo ?? Infinity));
   }
 
   #begun(): void {
-    if (this.framing === 'rtp') this.#reports.push({ kind: 'start' });
+    this.#conversation?.start();
     const { source, bitsPerSecond } = this.#options;
     const pace = CLOCKLESS_PACE[this.#packetizer.clock];
     if (pace !== undefined && bitsPerSecond === undefined) source.description.notes.push(pace);
-  }
-
-  #report(report: Buffer): void {
-    for (const { address, port } of this.#options.addresses)
-      this.#outlets.exchange?.send(report, { address, port: port + REPORT_PORT });
-  }
-
-  #answer({ datagram, destination }: RetransmitterOutput): void {
-    const { exchange } = this.#outlets;
-    if (destination !== 'group') {
-      exchange?.send(datagram, destination);
-      return;
-    }
-    for (const { address, port, scope } of this.#options.addresses)
-      if (scope !== 'unicast') exchange?.send(datagram, { address, port: port + RETRANSMISSION_PORT });
-  }
-
-  #makeReporter(): SenderReporter {
-    const { cname, random } = this.#options;
-    return new SenderReporter({
-      ssrc: this.ssrc,
-      cname,
-      clockRateHz: PTS_HZ,
-      healPort: 0,
-      departures: this.#departures,
-      random,
-      wallAt: (now) => wallNow() + now - monotonicNow(),
-    });
-  }
-
-  /** @param rtxSequence 16 random bits */
-  #makeRetransmitter(rtxSequence: number): Retransmitter | undefined {
-    const { addresses, cname, repairBudget = REPAIR_BUDGET, historyBytes = HISTORY_BYTES } = this.#options;
-    const [first] = addresses;
-    if (!this.#outlets.exchange || !first || repairBudget === 0) return undefined;
-    const repairPort = first.port + RETRANSMISSION_PORT;
-    if (repairPort > LAST_PORT) {
-      this.source.notes.push(`nothing is sent again: port ${repairPort} would be needed for it`);
-      return undefined;
-    }
-    const trusted = this.#options.trustFeedback;
-    return new Retransmitter({
-      ssrc: this.ssrc,
-      cname,
-      guard: new FeedbackGuard({ key: randomBytes(32), ...(trusted && { trusted }) }),
-      receivers: this.#reporter.receivers,
-      toGroup: addresses.some(({ scope }) => scope !== 'unicast'),
-      destinations: addresses.length,
-      repairPort,
-      rtxSequence,
-      repairBudget,
-      historyMs: HISTORY_MS,
-      historyBytes,
-    });
   }
 }

@@ -1,59 +1,167 @@
-/** What a sender sends through: the departure queue of the media, and the socket of reports, requests and retransmissions. */
-import type { ArrivalSink, DepartureOptions, DepartureQueue, Exchange } from '../transport/udp.ts';
-import type { Framing, MediaAddress } from '../wire/address.ts';
+/**
+ * What a sender sends through: a departure queue for the media on each path, one for each stream of repair packets, and the sockets
+ * of reports, requests and retransmissions.
+ */
+import type { ArrivalSink, DepartureQueue } from '../transport/udp.ts';
+import type { Endpoint, Framing } from '../wire/address.ts';
+import type { DepartureChunk } from '../wire/departure-chunk.ts';
 import { LancastError } from '../wire/errors.ts';
+import type { FecDirection } from '../wire/fec/smpte2022.ts';
+import { REPAIR_POOL, type RepairRun } from './fec-protection.ts';
+import { LentChunks } from './lent-chunks.ts';
+import { closePath, openPaths, type OpenPath, sendingOptions } from './paths.ts';
 import type { SenderOptions } from './session.ts';
 
 /** Where the other streams of a stream go, counted from its media port. */
-export const REPORT_PORT = 1;
 export const RETRANSMISSION_PORT = 6;
+const REPORT_PORT = 1;
+const FEC_PORTS: Readonly<Record<FecDirection, number>> = { column: 2, row: 4 };
 export const LAST_PORT = 65_535;
 
-/** Requests are not kept waiting for long, milliseconds. */
-const GATHER_MS = 5;
+/** What has become of the media. */
+export interface OutletFigures {
+  /** Datagrams that have left, counted once however many destinations and paths there are. */
+  sent: number;
+  /** Sends the kernel refused. */
+  failed: number;
+  /** Most milliseconds a datagram left late. */
+  latestMs: number;
+}
 
-/** The sockets of one sender. */
-export interface Outlets {
-  framing: Framing;
+/** A stream of repair packets. */
+interface RepairQueue {
   queue: DepartureQueue;
-  /** For reports and what answers them; RTP only. */
-  exchange: Exchange | undefined;
+  lent: LentChunks;
 }
 
-/** Opens the sockets; what comes back is given to `hear`. Throws `LancastError` E001 for mixed addresses, else as the engine. */
-export async function openOutlets(options: SenderOptions, hear: ArrivalSink): Promise<Outlets> {
-  const { engine, via, ttl, addresses, broadcast = false } = options;
-  const framing = commonFraming(addresses);
-  const queue = await engine.openDeparture({ ...sendingOptions(options), destinations: addresses });
-  try {
-    const exchanging = { via, ttl, broadcast, gatherMs: GATHER_MS };
-    const exchange = framing === 'rtp' ? await engine.openExchange(exchanging, hear) : undefined;
-    return { framing, queue, exchange };
-  } catch (error) {
-    await queue.close();
-    throw error;
+/** The sockets of one sender. Reports go out on all paths, repair packets of both kinds on the first. */
+export class Outlets {
+  readonly framing: Framing;
+  /** Resolves with a reason when nothing can be sent at all, on no path. */
+  readonly failure: Promise<LancastError>;
+
+  readonly #options: SenderOptions;
+  readonly #paths: readonly OpenPath[];
+  readonly #repairs = new Map<FecDirection, RepairQueue>();
+
+  /** Opens the sockets; what comes back is given to `hear`. Throws `LancastError` E001 for what does not fit, else as the engine. */
+  static async open(options: SenderOptions, hear: ArrivalSink): Promise<Outlets> {
+    return new Outlets(options, await openPaths(options, hear));
   }
-}
 
-function sendingOptions(options: SenderOptions): Omit<DepartureOptions, 'destinations'> {
-  const { via, ttl, broadcast = false, quantumMs, dscp, kernelPacing } = options;
-  return {
-    via,
-    ttl,
-    broadcast,
-    ...(quantumMs !== undefined && { quantumMs }),
-    ...(dscp !== undefined && { dscp }),
-    ...(kernelPacing !== undefined && { kernelPacing }),
-  };
-}
+  private constructor(
+    options: SenderOptions,
+    { framing, paths }: { framing: Framing; paths: readonly OpenPath[] },
+  ) {
+    const { notes } = options.source.description;
+    this.#options = options;
+    this.framing = framing;
+    this.#paths = paths;
+    const failures = paths.map(({ queue }) => queue.failure);
+    this.failure = Promise.all(failures).then(() => Promise.race(failures));
+    for (const { queue, name } of paths) {
+      notes.push(...(queue.notes ?? []));
+      if (paths.length > 1)
+        void queue.failure.then(({ message }) => notes.push(`the ${name} path carries nothing: ${message}`));
+    }
+  }
 
-function commonFraming(addresses: readonly MediaAddress[]): Framing {
-  const [first, ...others] = addresses;
-  if (!first) throw new LancastError('E001', 'no address to send to');
-  const framing = first.framing ?? 'rtp';
-  const odd = others.find((each) => (each.framing ?? 'rtp') !== framing || each.family !== first.family);
-  if (!odd) return framing;
-  throw new LancastError('E001', `${first.address} and ${odd.address} differ in framing or family`, {
-    addresses: [first.address, odd.address],
-  });
+  /** So many datagrams of the media, counted from the first one pushed, have left or been given up on all paths. */
+  get released(): number {
+    let released = Infinity;
+    for (const { queue } of this.#paths) released = Math.min(released, queue.released);
+    return released;
+  }
+
+  /** Repair packets of FEC that have yet to leave. */
+  get queuedRepairs(): number {
+    let queued = 0;
+    for (const { queue } of this.#repairs.values()) queued += queue.queued;
+    return queued;
+  }
+
+  /** @param pushed datagrams of the media so far */
+  figures(pushed: number): OutletFigures {
+    const figures = { sent: 0, failed: 0, latestMs: 0 };
+    for (const { queue } of this.#paths) {
+      const { queued, stats } = queue;
+      // What the kernel refused has not left, though it is no longer queued.
+      figures.sent = Math.max(figures.sent, Math.min(pushed - queued, stats.sent));
+      figures.failed += stats.failed;
+      figures.latestMs = Math.max(figures.latestMs, stats.latestMs);
+    }
+    return figures;
+  }
+
+  /** Queues datagrams of the media; see `DepartureQueue`. */
+  push(chunk: DepartureChunk, first: number, end: number): void {
+    for (const { queue } of this.#paths) queue.push(chunk, first, end);
+  }
+
+  /** Opens what a stream of repair packets leaves by, if it is not open yet. Throws `LancastError` E001, else as the engine. */
+  async openRepairs(stream: FecDirection): Promise<void> {
+    if (this.#repairs.has(stream)) return;
+    const { engine, addresses } = this.#options;
+    const destinations = addresses.map((each) => ({ ...each, port: each.port + FEC_PORTS[stream] }));
+    const beyond = destinations.find(({ port }) => port > LAST_PORT);
+    if (beyond) {
+      const reason = `its repair packets would need port ${beyond.port}, and ports end at ${LAST_PORT}`;
+      throw new LancastError('E001', `FEC cannot protect what goes to ${beyond.address}`, {
+        reason,
+        command: 'send',
+      });
+    }
+    const queue = await engine.openDeparture({ ...sendingOptions(this.#options), destinations });
+    this.#repairs.set(stream, { queue, lent: new LentChunks(REPAIR_POOL) });
+  }
+
+  /** Queues repair packets of a stream that is open. */
+  pushRepairs({ stream, run }: RepairRun): void {
+    const repairs = this.#repairs.get(stream);
+    if (!repairs) return;
+    const { queue, lent } = repairs;
+    lent.takeBack(queue.released);
+    queue.push(run.chunk.departure, run.first, run.end);
+    lent.lend(run);
+  }
+
+  /** Sends a report to all receivers, at once. */
+  report(report: Buffer): void {
+    for (const { addresses, exchange } of this.#paths)
+      for (const { address, port } of addresses)
+        exchange?.send(report, { address, port: port + REPORT_PORT });
+  }
+
+  /** Sends a datagram to one receiver, at once, on the path where it was last heard. */
+  answer(datagram: Buffer, to: Endpoint): void {
+    const path = this.#paths.find(({ receivers }) => receivers?.has(to)) ?? this.#paths[0];
+    path?.exchange?.send(datagram, to);
+  }
+
+  /** Sends a retransmission to all groups, at once. */
+  repairGroups(datagram: Buffer): void {
+    for (const { address, port, scope } of this.#options.addresses)
+      if (scope !== 'unicast')
+        this.#paths[0]?.exchange?.send(datagram, { address, port: port + RETRANSMISSION_PORT });
+  }
+
+  /** `undefined` while the queues of the media have room, else resolves when they have. */
+  room(): Promise<unknown> | undefined {
+    const waiting = this.#paths.flatMap(({ queue }) => queue.room() ?? []);
+    return waiting.length === 0 ? undefined : Promise.all(waiting);
+  }
+
+  /** Resolves when all media that was pushed has left; rejects with a `LancastError` when nothing can be sent at all. */
+  drained(): Promise<void> {
+    const drained = this.#paths.map(({ queue }) => queue.drained());
+    return Promise.allSettled(drained)
+      .then(() => Promise.any(drained))
+      .catch(() => drained[0]);
+  }
+
+  /** Drops what is still queued. */
+  async close(): Promise<void> {
+    const repairs = [...this.#repairs.values()];
+    await Promise.all([...this.#paths.map(closePath), ...repairs.map(({ queue }) => queue.close())]);
+  }
 }

@@ -1,11 +1,20 @@
 /** What a sender is asked for, and what it tells. */
 import type { ChosenInterface, UdpEngine } from '../transport/udp.ts';
 import type { Framing, MediaAddress } from '../wire/address.ts';
+import type { FecSetting } from '../wire/fec/fec-setting.ts';
+import type { FecFigures } from './fec-protection.ts';
 import type { Networks } from './feedback-guard.ts';
 import type { ClockSource } from './packetizer.ts';
 import type { ReceiverFigures } from './reporter.ts';
 import type { RetransmitterStats } from './retransmitter.ts';
 import type { Source, SourceDescription } from './source.ts';
+
+/** One way to the receivers. */
+export interface SendingPath {
+  addresses: readonly MediaAddress[];
+  /** The card to send from. */
+  via: ChosenInterface;
+}
 
 export interface SenderOptions {
   /** Closed with the session. */
@@ -15,6 +24,8 @@ export interface SenderOptions {
   engine: UdpEngine;
   /** The card to send from. */
   via: ChosenInterface;
+  /** Carries the same datagrams as well (SMPTE ST 2022-7): another card, other addresses, or both. Not for bare UDP. */
+  secondPath?: SendingPath | undefined;
   /** 1 to 255. */
   ttl: number;
   /** Overrides the pace, not the time stamps: payload bits per second. */
@@ -31,6 +42,8 @@ export interface SenderOptions {
   random: () => number;
   /** Canonical name in reports (RFC 7022), at most 255 bytes. */
   cname: string;
+  /** RTP only: how the stream is protected by FEC; `auto`: not at first, and then as `protect` is told. Default: not at all. */
+  fec?: FecSetting | 'auto' | undefined;
   /** RTP only: share of the stream that may be sent again to those who ask, 0 (nothing is) to 1. Default 0.35. */
   repairBudget?: number | undefined;
   /** Whoever asks from there is answered without proof that he is there. Default: nobody. */
@@ -63,6 +76,8 @@ export interface SenderProgress {
   latestMs: number;
   /** Receivers that report to us (RTP only). */
   receivers: readonly ReceiverFigures[];
+  /** Repair packets of FEC that were made; absent without `fec`. */
+  fec?: FecFigures;
   /** What was sent again to those who asked; absent when nothing ever is. */
   retransmission?: Readonly<RetransmitterStats>;
 }
@@ -81,6 +96,11 @@ export interface SenderSession extends AsyncDisposable {
   readonly ssrc: number;
   readonly source: SourceDescription;
   progress(): SenderProgress;
+  /**
+   * Protects the stream in another way from now on (`undefined`: not at all), when it was opened with `fec`. Throws `LancastError`
+   * E001, or as the engine, when what that needs cannot be opened.
+   */
+  protect(setting: FecSetting | undefined): Promise<void>;
   /**
    * Resolves when the end of the stream has been told. Rejects with the `LancastError` of a source that failed, after what
    * was read of it has been sent and the end has been told; or at once when nothing can be sent.

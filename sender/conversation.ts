@@ -1,0 +1,152 @@
+/**
+ * What a sender and its receivers tell each other beside the media: reports and goodbyes go out, what receivers say comes in, and
+ * what they miss is sent again.
+ */
+import { Driver } from '../transport/driver.ts';
+import type { Endpoint } from '../wire/address.ts';
+import { PTS_HZ } from '../wire/pes.ts';
+import { FeedbackGuard } from './feedback-guard.ts';
+import type { MediaRun } from './media-chunk.ts';
+import { LAST_PORT, type Outlets, RETRANSMISSION_PORT } from './outlets.ts';
+import {
+  type Departures,
+  type ReceiverFigures,
+  SenderReporter,
+  type SenderReporterInput,
+} from './reporter.ts';
+import {
+  HISTORY_BYTES,
+  HISTORY_MS,
+  REPAIR_BUDGET,
+  Retransmitter,
+  type RetransmitterInput,
+  type RetransmitterOutput,
+  type RetransmitterStats,
+} from './retransmitter.ts';
+import type { SenderOptions } from './session.ts';
+
+/** What a conversation is about. */
+export interface Subject {
+  ssrc: number;
+  departures: Readonly<Departures>;
+  /** 16 random bits: the sequence number of the first retransmission. */
+  rtxSequence: number;
+  /** At least 16 random bytes, of this sender alone. */
+  guardKey: Buffer;
+  /** The wall clock at a monotonic time. */
+  wallAt: (now: number) => number;
+}
+
+/** Behind the last goodbye, or the last request, receivers are answered for so long, milliseconds. */
+const LINGER_MS = 2000;
+
+/** The conversation of one RTP sender. */
+export class Conversation {
+  readonly #options: SenderOptions;
+  readonly #outlets: Outlets;
+  readonly #reporter: SenderReporter;
+  readonly #reports: Driver<SenderReporterInput, Buffer>;
+  /** Absent when nothing is sent again. */
+  readonly #retransmitter: Retransmitter | undefined;
+  readonly #repairs: Driver<RetransmitterInput, RetransmitterOutput> | undefined;
+
+  constructor(options: SenderOptions, outlets: Outlets, subject: Subject) {
+    const { cname, random } = options;
+    const { ssrc, departures, wallAt } = subject;
+    this.#options = options;
+    this.#outlets = outlets;
+    const reporting = { ssrc, cname, clockRateHz: PTS_HZ, healPort: 0, departures, random, wallAt };
+    this.#reporter = new SenderReporter(reporting);
+    this.#reports = new Driver(this.#reporter, (report) => outlets.report(report));
+    this.#retransmitter = this.#makeRetransmitter(subject);
+    if (this.#retransmitter)
+      this.#repairs = new Driver(this.#retransmitter, (output) => this.#answer(output));
+  }
+
+  get receivers(): ReadonlyMap<number, ReceiverFigures> {
+    return this.#reporter.receivers;
+  }
+
+  /** What was sent again; `undefined` when nothing ever is. */
+  get retransmission(): Readonly<RetransmitterStats> | undefined {
+    return this.#retransmitter && { ...this.#retransmitter.stats };
+  }
+
+  /** Nobody may ask for datagrams before this index any more. */
+  get releasedUpTo(): number {
+    return this.#retransmitter?.releasedUpTo ?? Infinity;
+  }
+
+  /** When there is something more to say by itself; `Infinity`: never, as after the last goodbye. */
+  get reportsAt(): number {
+    return this.#reporter.wakeAt;
+  }
+
+  /** The first datagram is due now. */
+  start(): void {
+    this.#reports.push({ kind: 'start' });
+  }
+
+  /** The last datagram has left: says goodbye. */
+  end(): void {
+    this.#reports.push({ kind: 'end' });
+  }
+
+  /** These datagrams have gone into the departure queue. */
+  departed(run: MediaRun): void {
+    this.#repairs?.push({ kind: 'departed', run });
+  }
+
+  /** A datagram came to the socket of the reports. It is valid during the call only. */
+  hear(datagram: Buffer, source: Endpoint): void {
+    // The reporter first: it knows the round trip by which the other one judges.
+    this.#reports.push({ kind: 'rtcp', datagram, source });
+    this.#repairs?.push({ kind: 'rtcp', datagram, source });
+  }
+
+  /**
+   * May somebody still ask for what he misses, at `now`? The last goodbye was said at `toldAt`. In a hurry only those who have asked
+   * lately are waited for.
+   */
+  isAwaited(now: number, toldAt: number, manner: 'patient' | 'hurried'): boolean {
+    const retransmitter = this.#retransmitter;
+    if (!retransmitter || now >= toldAt + Math.max(HISTORY_MS, LINGER_MS)) return false;
+    if (now < retransmitter.askedAt + LINGER_MS) return true;
+    return manner === 'patient' && this.receivers.size > 0 && now < toldAt + LINGER_MS;
+  }
+
+  close(): void {
+    this.#reports.close();
+    this.#repairs?.close();
+  }
+
+  #answer({ datagram, destination }: RetransmitterOutput): void {
+    if (destination === 'group') this.#outlets.repairGroups(datagram);
+    else this.#outlets.answer(datagram, destination);
+  }
+
+  #makeRetransmitter({ ssrc, rtxSequence, guardKey }: Subject): Retransmitter | undefined {
+    const { addresses, cname, trustFeedback } = this.#options;
+    const { repairBudget = REPAIR_BUDGET, historyBytes = HISTORY_BYTES, source } = this.#options;
+    if (repairBudget === 0) return undefined;
+    const ports = addresses.map(({ port }) => port + RETRANSMISSION_PORT);
+    const repairPort = Math.max(...ports);
+    if (repairPort > LAST_PORT) {
+      source.description.notes.push(`nothing is sent again: port ${repairPort} would be needed for it`);
+      return undefined;
+    }
+    return new Retransmitter({
+      ssrc,
+      cname,
+      guard: new FeedbackGuard({ key: guardKey, ...(trustFeedback && { trusted: trustFeedback }) }),
+      receivers: this.#reporter.receivers,
+      toGroup: addresses.some(({ scope }) => scope !== 'unicast'),
+      destinations: addresses.length,
+      repairPort: ports[0] ?? repairPort,
+      rtxSequence,
+      repairBudget,
+      historyMs: HISTORY_MS,
+      historyBytes,
+    });
+  }
+}
