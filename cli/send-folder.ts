@@ -3,11 +3,12 @@ import type { SenderProgress } from '../sender/index.ts';
 import { LancastError } from '../wire/errors.ts';
 import type { Context } from './command.ts';
 import { filesOf } from './folder.ts';
-import { formatBytes, formatClock, formatRate, plural } from './format.ts';
+import { formatBytes, formatClock, formatRate, formatShare, plural } from './format.ts';
 import { version } from './installation.ts';
 import type { Output, Progress } from './output.ts';
+import { fecWords } from './protecting.ts';
 import type { SendValues } from './sending.ts';
-import { sayReceivers } from './sent.ts';
+import { cardWords, sayReceivers } from './sent.ts';
 import { aborted } from './signal.ts';
 import { Station, type Channel } from './station.ts';
 
@@ -24,7 +25,7 @@ export async function sendFolder(values: SendValues, { output, signal }: Context
   try {
     await station.start(files);
     if (station.channels.length === 0 && !signal.aborted) throw nothingToSend(values.source, station.leftOut);
-    if (!signal.aborted) sayHow(station, values.ttl, output);
+    if (!signal.aborted) sayHow(station, values, output);
     await Promise.all(station.channels.map(({ ended }) => ended));
   } finally {
     await station.stop();
@@ -53,9 +54,10 @@ function nothingToSend(folder: string, leftOut: readonly LancastError[]): Lancas
 }
 
 /** From where they are sent, and how the first is received: the others go by their addresses. */
-function sayHow({ channels, via }: Station, ttl: number, output: Output): void {
-  const card = via && `${via.name} (${via.address}), ${via.reason}`;
-  output.say(`\n  ✓ sending      ${plural(channels.length, 'channel')} via ${card}  ttl ${ttl}`);
+function sayHow({ channels, via }: Station, { ttl, fec }: SendValues, output: Output): void {
+  const card = via && cardWords(via);
+  const manner = [`ttl ${ttl}`, fecWords(fec)].filter((word) => word !== '').join(' · ');
+  output.say(`\n  ✓ sending      ${plural(channels.length, 'channel')} via ${card}  ${manner}`);
   for (const each of channels[0]?.addresses ?? []) sayReceivers(each, output);
 }
 
@@ -72,6 +74,7 @@ function progressOf(channels: readonly Channel[]): Progress {
     formatRate(bitsPerSecond),
     plural(sum.sentDatagrams, 'datagram'),
     ...(sum.receivers === 0 ? [] : [plural(sum.receivers, 'receiver')]),
+    ...(sum.repaired === 0 ? [] : [`repair ${formatShare(sum.repaired, sum.sentDatagrams)}`]),
     ...(sum.failedSends === 0 ? [] : [`${sum.failedSends} refused`]),
     ...(failed === 0 ? [] : [`${failed} failed`]),
   ];
@@ -88,6 +91,7 @@ function totals(all: readonly SenderProgress[]) {
     sentBytes: sum((each) => each.sentBytes),
     failedSends: sum((each) => each.failedSends),
     receivers: sum((each) => each.receivers.length),
+    repaired: sum((each) => each.retransmission?.repaired ?? 0),
   };
 }
 

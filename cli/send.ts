@@ -1,18 +1,18 @@
 /** `lancast send`: cast a file, a folder of them, standard input or the test pattern to groups, to everyone, or to some PCs. */
 import path from 'node:path';
 import type { SenderSession } from '../sender/index.ts';
-import type { ChosenInterface } from '../transport/udp.ts';
 import { formatMediaAddress, type MediaAddress } from '../wire/address.ts';
 import { destinationsOf } from './channels.ts';
 import { command, defaulted, flag, repeated, single, type Context } from './command.ts';
 import { tellEngine, verboseOption } from './engine.ts';
 import { isFolder } from './folder.ts';
-import { formatClock, formatRate, plural } from './format.ts';
+import { formatClock, formatRate, formatShare, plural } from './format.ts';
 import { version } from './installation.ts';
 import type { Output, Progress } from './output.ts';
+import { fecText, fecWords, protectionOptions } from './protecting.ts';
 import { report } from './report.ts';
-import { openSender, outcomeOf, type SendValues } from './sending.ts';
-import { figures, noteTeller, sayEnd, sayReceivers } from './sent.ts';
+import { openSender, outcomeOf, type OpenSender, type SendValues } from './sending.ts';
+import { cardWords, figures, noteTeller, sayEnd, sayReceivers, secondPathEvent } from './sent.ts';
 import { aborted } from './signal.ts';
 import { address, bitrate, dscp, quantum, text, ttl } from './values.ts';
 
@@ -25,6 +25,10 @@ export const send = command({
     ['lancast send film.mp4', 'to the group that belongs to its name'],
     ['lancast send film.ts --loop --to rtp://239.255.1.1:5004', 'to this group, again and again'],
     ['lancast send film.ts --to rtp://10.0.0.5 --to rtp://10.0.0.6', 'to two PCs, unicast'],
+    [
+      'lancast send film.ts --fec 2022:10x5',
+      'with a fifth more, by which receivers repair bursts of ten losses',
+    ],
     ['lancast send films --loop', 'all files of a folder, each as a channel of its own'],
     ['ffmpeg … -f mpegts - | lancast send - --name Lobby', 'from another program'],
   ],
@@ -51,6 +55,7 @@ export const send = command({
       '1',
     ),
     loop: flag('again and again, as one endless legal stream'),
+    ...protectionOptions,
     bitrate: single(
       'RATE',
       bitrate,
@@ -86,8 +91,9 @@ async function sendSource(values: SendValues, context: Context): Promise<number>
 
 async function sendOne(values: SendValues, { output, signal }: Context): Promise<number> {
   const addresses = destinationsOf(values, values.name ?? path.basename(values.source));
-  const { session, via } = await openSender({ ...values, addresses });
-  announce({ session, via, addresses, ttl: values.ttl }, output);
+  const sender = await openSender({ ...values, addresses });
+  const { session } = sender;
+  announce({ ...sender, addresses, values }, output);
   const tellNotes = noteTeller(session.source, output);
   const endFollowing = output.follow(() => {
     tellNotes();
@@ -104,25 +110,40 @@ async function sendOne(values: SendValues, { output, signal }: Context): Promise
 }
 
 function announce(
-  sent: { session: SenderSession; via: ChosenInterface; addresses: readonly MediaAddress[]; ttl: number },
+  sent: OpenSender & { addresses: readonly MediaAddress[]; values: SendValues },
   output: Output,
 ): void {
-  const { session, via, addresses, ttl } = sent;
+  const { session, via, addresses, secondPath } = sent;
+  const { ttl, fec } = sent.values;
   const { name, media, durationMs, totalBytes, notes } = session.source;
   const to = addresses.map((each) => formatMediaAddress(each));
-  output.event({ event: 'sending', to, name, media, durationMs, totalBytes, ttl, interface: via, notes });
+  output.event({
+    event: 'sending',
+    to,
+    name,
+    media,
+    durationMs,
+    totalBytes,
+    ttl,
+    interface: via,
+    fec: fecText(fec),
+    secondPath: secondPathEvent(secondPath),
+    notes,
+  });
   const length = durationMs === undefined ? '' : formatClock(durationMs);
   output.say(
     `  ${[`lancast ${version()}`, name, media, length].filter((word) => word !== '').join('   ')}\n`,
   );
-  const card = `${via.name} (${via.address}), ${via.reason}`;
-  for (const each of to) output.say(`  ✓ sending to   ${each}  via ${card}  ttl ${ttl}`);
+  const manner = [`ttl ${ttl}`, fecWords(fec)].filter((word) => word !== '').join(' · ');
+  for (const each of to) output.say(`  ✓ sending to   ${each}  via ${cardWords(via)}  ${manner}`);
+  for (const each of secondPath?.addresses ?? [])
+    output.say(`  ✓ second path  ${formatMediaAddress(each)}  via ${cardWords(secondPath?.via ?? via)}`);
   for (const each of addresses) sayReceivers(each, output);
 }
 
 function progressOf(session: SenderSession, loop: boolean): Progress {
   const progress = session.progress();
-  const { mediaMs, bitsPerSecond, sentDatagrams, pacePpm, receivers } = progress;
+  const { mediaMs, bitsPerSecond, sentDatagrams, pacePpm, receivers, retransmission } = progress;
   const durationMs = loop ? undefined : session.source.durationMs;
   const words = [
     durationMs === undefined ? formatClock(mediaMs) : `${formatClock(mediaMs)}/${formatClock(durationMs)}`,
@@ -130,6 +151,9 @@ function progressOf(session: SenderSession, loop: boolean): Progress {
     formatRate(bitsPerSecond),
     plural(sentDatagrams, 'datagram'),
     ...(receivers.length === 0 ? [] : [plural(receivers.length, 'receiver')]),
+    ...(retransmission && retransmission.repaired > 0
+      ? [`repair ${formatShare(retransmission.repaired, sentDatagrams)}`]
+      : []),
     ...(durationMs === undefined ? [] : [`ETA ${formatClock((durationMs - mediaMs) / (pacePpm / 1e6))}`]),
   ];
   return { line: `  ${words.join('  ')}`, event: { event: 'progress', ...figures(progress) } };

@@ -1,13 +1,14 @@
 /** What all commands that send have in common: which source is meant, how a sender is opened, and how it ended. */
-import type { SenderProgress, SenderSession } from '../sender/index.ts';
+import type { SenderProgress, SenderSession, SendingPath } from '../sender/index.ts';
 import type { Source } from '../sender/source.ts';
 import type { ChosenInterface } from '../transport/udp.ts';
 import type { MediaAddress } from '../wire/address.ts';
 import { LancastError } from '../wire/errors.ts';
 import { cname, random } from './identity.ts';
+import { protectionOf, secondPathOf, type ProtectionWishes } from './protecting.ts';
 
 /** What is sent, where to, and how. */
-export interface SendOptions {
+export interface SendOptions extends ProtectionWishes {
   /** A file; `-` is standard input, `test` the test pattern. */
   source: string;
   addresses: readonly MediaAddress[];
@@ -38,6 +39,7 @@ export interface SendValues extends Omit<SendOptions, 'addresses'> {
 export interface OpenSender {
   session: SenderSession;
   via: ChosenInterface;
+  secondPath: SendingPath | undefined;
 }
 
 /** Opens the source and begins to send. Throws `LancastError` E001, E102 to E115, E201 to E208. */
@@ -51,16 +53,18 @@ export async function startSending(
   source: Source,
   options: Omit<SendOptions, 'source'>,
 ): Promise<OpenSender> {
-  const { addresses, iface, bitrate, paceQuantum } = options;
+  const { addresses, iface, bitrate, paceQuantum, path2 } = options;
   try {
     const [{ startSender }, { chooseEngine }, { chooseInterface }] = await loadSender();
     const { engine } = await chooseEngine();
     const via = typeof iface === 'object' ? iface : await chooseInterface(addresses[0]?.address ?? '', iface);
+    const secondPath = path2 && (await secondPathOf(path2, options));
     const session = await startSender({
       source,
       addresses,
       engine,
       via,
+      secondPath,
       ttl: options.ttl,
       broadcast: options.broadcast,
       bitsPerSecond: bitrate,
@@ -69,8 +73,9 @@ export async function startSending(
       kernelPacing: options.kernelPacing,
       random,
       cname,
+      ...protectionOf(options),
     });
-    return { session, via };
+    return { session, via, secondPath };
   } catch (error) {
     await source.close();
     throw error;

@@ -1,8 +1,9 @@
 /** The words about what is being sent, and what was. */
-import type { SenderProgress } from '../sender/index.ts';
+import type { SenderProgress, SendingPath } from '../sender/index.ts';
 import type { SourceDescription } from '../sender/source.ts';
+import type { ChosenInterface } from '../transport/udp.ts';
 import { formatEndpoint, formatMediaAddress, type MediaAddress } from '../wire/address.ts';
-import { formatBytes, formatClock, plural } from './format.ts';
+import { formatBytes, formatClock, formatShare, plural } from './format.ts';
 import { commandName } from './installation.ts';
 import type { Voice } from './output.ts';
 import { tell } from './report.ts';
@@ -15,6 +16,16 @@ export function sayReceivers(address: MediaAddress, voice: Voice): void {
   if (address.framing === 'seq') return; // nobody else speaks it
   const host = address.scope === 'unicast' ? `:${address.port}` : formatEndpoint(address);
   voice.say(`  ➜ VLC          vlc ${address.framing}://@${host}`);
+}
+
+/** `eth0 (192.168.1.20), the route to 239.255.13.16`. */
+export function cardWords({ name, address, reason }: ChosenInterface): string {
+  return `${name} (${address}), ${reason}`;
+}
+
+/** What programs are told of a second path. */
+export function secondPathEvent(path: SendingPath | undefined): Record<string, unknown> | undefined {
+  return path && { to: path.addresses.map((each) => formatMediaAddress(each)), interface: path.via };
 }
 
 /** Tells what shows up about a source, once each. */
@@ -33,7 +44,7 @@ export function figures({ receivers, ...counters }: SenderProgress): Record<stri
 
 /** Says what was sent, and what was refused. */
 export function sayEnd(
-  { complete, mediaMs, sentBytes, sentDatagrams, failedSends }: Sent,
+  { complete, mediaMs, sentBytes, sentDatagrams, failedSends, retransmission }: Sent,
   voice: Voice,
 ): void {
   const refused = `the system refused ${plural(failedSends, 'datagram')}`;
@@ -45,4 +56,15 @@ export function sayEnd(
   const size = `${formatBytes(sentBytes)} in ${plural(sentDatagrams, 'datagram')}`;
   voice.say(`  ${mark} ${voice.subject}${verb} ${formatClock(mediaMs)} of the programme: ${size}`);
   if (failedSends > 0) voice.say(`  ! ${voice.subject}${refused}`);
+  const { repaired = 0, overBudget = 0 } = retransmission ?? {};
+  if (repaired > 0) {
+    const share = formatShare(repaired, sentDatagrams);
+    voice.say(
+      `  ✓ ${voice.subject}${plural(repaired, 'datagram')} (${share}) sent again to receivers that asked`,
+    );
+  }
+  if (overBudget > 0) {
+    const asked = plural(overBudget, 'datagram');
+    voice.say(`  ! ${voice.subject}${asked} asked for beyond the repair budget (--repair-budget)`);
+  }
 }

@@ -10,13 +10,24 @@ import { explain } from './errors.ts';
 import { formatClock } from './format.ts';
 import { limitTo } from './limit.ts';
 import type { Output, Voice } from './output.ts';
+import { fecText } from './protecting.ts';
 import { report } from './report.ts';
-import { openSource, outcomeOf, startSending, type SendValues, type Sent } from './sending.ts';
-import { figures, noteTeller, sayEnd } from './sent.ts';
+import {
+  openSource,
+  outcomeOf,
+  startSending,
+  type OpenSender,
+  type SendValues,
+  type Sent,
+} from './sending.ts';
+import { figures, noteTeller, sayEnd, secondPathEvent } from './sent.ts';
 import { aborted } from './signal.ts';
 
 /** Files that are looked at together: each that is no transport stream needs an ffmpeg meanwhile. */
 const AT_ONCE = 8;
+/** Memory for what receivers may ask for again, of all channels and at least of each. */
+const HISTORY_BYTES = 128 * 1024 * 1024;
+const LEAST_HISTORY_BYTES = 256 * 1024;
 /** Room for `rtp://239.255.255.255:65535`, and for `1:42:10`. */
 const COLUMNS = [27, 8] as const;
 
@@ -49,15 +60,20 @@ export class Station {
   readonly #values: SendValues;
   readonly #output: Output;
   readonly #addresses: ChannelAddresses;
+  readonly #secondAddresses: ChannelAddresses | undefined;
   readonly #stopping = new AbortController();
   readonly #stopped = aborted(this.#stopping.signal);
   #via: ChosenInterface | undefined;
+  #secondVia: ChosenInterface | undefined;
+  #historyBytes = HISTORY_BYTES;
   #nameWidth = 0;
 
   constructor(values: SendValues, output: Output) {
     this.#values = values;
     this.#output = output;
     this.#addresses = new ChannelAddresses(values);
+    const second = values.path2?.address;
+    if (second) this.#secondAddresses = new ChannelAddresses({ to: [second], asIs: values.asIs });
   }
 
   /** The card of all channels; `undefined` while there is none. */
@@ -67,6 +83,7 @@ export class Station {
 
   /** Starts a channel for each file that can be sent. Throws `LancastError` E001, E102 to E115; `stop` ends what was started. */
   async start(files: readonly string[]): Promise<void> {
+    this.#historyBytes = Math.max(LEAST_HISTORY_BYTES, HISTORY_BYTES / files.length);
     this.#nameWidth = Math.max(...files.map((name) => name.length));
     this.#output.say(`    ${this.#row('channel', 'address', 'length', 'media')}`);
     const limited = limitTo(AT_ONCE);
@@ -111,15 +128,22 @@ export class Station {
 
   async #begin(name: string, source: Source): Promise<void> {
     const addresses = this.#addresses.next(name);
-    const { session, via } = await startSending(source, {
+    const { iface, path2 } = this.#values;
+    const { session, via, secondPath } = await startSending(source, {
       ...this.#values,
-      iface: this.#via ?? this.#values.iface,
+      iface: this.#via ?? iface,
       addresses,
+      historyBytes: this.#historyBytes,
+      path2: path2 && {
+        address: this.#secondAddresses?.next(name)[0],
+        iface: this.#secondVia ?? path2.iface,
+      },
     });
+    this.#secondVia = secondPath?.via;
     void this.#stopped.then(() => session.close());
     this.#via = via;
     const voice = this.#voice(name);
-    this.#announce(name, { session, addresses, via }, voice);
+    this.#announce(name, { session, addresses, via, secondPath }, voice);
     const tellNotes = noteTeller(session.source, voice);
     const channel: Channel = {
       session,
@@ -148,13 +172,25 @@ export class Station {
 
   #announce(
     name: string,
-    { session, addresses, via }: Pick<Channel, 'session' | 'addresses'> & { via: ChosenInterface },
+    { session, addresses, via, secondPath }: OpenSender & Pick<Channel, 'addresses'>,
     voice: Voice,
   ): void {
     const { media, durationMs, totalBytes, notes } = session.source;
     const to = addresses.map((each) => formatMediaAddress(each));
-    const { ttl } = this.#values;
-    voice.event({ event: 'sending', to, name, media, durationMs, totalBytes, ttl, interface: via, notes });
+    const { ttl, fec } = this.#values;
+    voice.event({
+      event: 'sending',
+      to,
+      name,
+      media,
+      durationMs,
+      totalBytes,
+      ttl,
+      interface: via,
+      fec: fecText(fec),
+      secondPath: secondPathEvent(secondPath),
+      notes,
+    });
     const length = durationMs === undefined ? '' : formatClock(durationMs);
     this.#output.say(`  ✓ ${this.#row(name, to.join(' '), length, media)}`);
   }

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { parseMediaAddress, type AddressFault, type MediaAddress } from '../wire/address.ts';
 import { LancastError } from '../wire/errors.ts';
+import { parseFecSetting, type FecSetting, type FecSettingFault } from '../wire/fec/fec-setting.ts';
 
 /** A kind of value: how its text is read, and what to say when it cannot be. */
 export interface ValueType<T> {
@@ -140,6 +141,58 @@ export const path2: ValueType<PathValue> = {
 export const ipAddress: ValueType<string> = {
   expected: 'an IPv4 or IPv6 address',
   parse: (typed) => (isIP(typed) === 0 ? undefined : typed),
+};
+
+/** A network, or one address: whose first `prefix` bits count. */
+export interface NetworkValue {
+  address: string;
+  prefix: number;
+  family: 'ipv4' | 'ipv6';
+}
+
+/** Networks: `192.168.1.0/24`, `fd00::/8`, `10.0.0.5`. */
+export const network: ValueType<NetworkValue> = {
+  expected: 'a network such as 192.168.1.0/24, or one address',
+  parse(typed) {
+    const [, address = '', digits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(typed) ?? [];
+    const bits = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0;
+    const prefix = digits === undefined ? bits : Number(digits);
+    if (bits === 0 || prefix > bits) return undefined;
+    return { address, prefix, family: bits === 32 ? 'ipv4' : 'ipv6' };
+  },
+};
+
+/** Shares: `35%` is 0.35, and so is `0.35`. */
+export const share: ValueType<number> = {
+  expected: 'a share such as 35% or 0.35, from 0 to 100%',
+  parse(typed) {
+    const [, digits, percent] = /^(\d+(?:\.\d+)?)(%)?$/.exec(typed) ?? [];
+    const value = Number(digits) / (percent === undefined ? 1 : 100);
+    return value <= 1 ? value : undefined;
+  },
+};
+
+const FEC_FAULTS: Readonly<Record<FecSettingFault, string>> = {
+  'unknown-scheme': 'it begins with neither 2022: nor rs:',
+  'bad-form': 'after 2022: there are columns x rows, after rs: source packets, repair packets',
+  'bad-columns': 'there are 1 to 20 columns, and 4 to 20 when rows are protected too',
+  'bad-rows': 'there are 4 to 20 rows',
+  'too-large': 'columns times rows are at most 100',
+  'no-shards': 'a block needs at least one packet of each kind',
+  'too-many-shards': 'a block has at most 255 packets',
+  'too-far-apart': 'its packets lie too far apart',
+};
+
+/** How a stream is protected: `2022:10x5`, `2022:10x5+rows`, `rs:20,5`, `rs:20,5,4`, `auto`. */
+export const fec: ValueType<FecSetting | 'auto'> = {
+  expected:
+    'auto, columns x rows such as 2022:10x5 or 2022:10x5+rows, or Reed-Solomon blocks such as rs:20,5',
+  parse(typed) {
+    if (typed === 'auto') return 'auto';
+    const setting = parseFecSetting(typed);
+    if (typeof setting !== 'string') return setting;
+    throw new LancastError('E001', `${typed || '""'}: ${FEC_FAULTS[setting]}`);
+  },
 };
 
 /** A local HTTP address: `127.0.0.1:1316`, `[::1]:0`, `:8080` (on 127.0.0.1). */

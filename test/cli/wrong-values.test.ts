@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { optionName, readValues, type Command, type Entry } from '../../cli/command.ts';
 import { loadCommands } from '../../cli/commands.ts';
 import { explain, type Explanation } from '../../cli/errors.ts';
+import { path2 } from '../../cli/values.ts';
 import { LancastError } from '../../wire/errors.ts';
 
 /** All rows with a value: the name in front of it, the words that give it `typed`, and what is right. */
@@ -43,8 +44,10 @@ function saidOf(words: readonly string[], command: Command): Explanation {
 for (const command of await loadCommands()) {
   for (const [name, words, expected] of rowsOf(command)) {
     describe(`lancast ${command.name} with a ${name} that does not fit`, () => {
-      // A text may be anything but nothing.
-      for (const typed of expected === 'a text' ? [''] : ['', '?', 'expected']) {
+      // A text, and the name of a card, may be anything but nothing.
+      for (const typed of expected === 'a text' || expected === path2.expected
+        ? ['']
+        : ['', '?', 'expected']) {
         it(`says ${typed === '' ? 'of nothing' : `of "${typed}"`} once what is wrong, and where to read on`, () => {
           const { what, why, fix, exitCode } = saidOf(words(typed), command);
           expect(what.startsWith(`${name} ${typed || '""'}`)).toBe(true);
