@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest';
+import { adviceSentence, settingWords } from '../../wire/advice-words.ts';
+import type { RepairAdvice } from '../../wire/metrics.ts';
+
+/** @param repaired share, @param more share */
+function advised(setting: string, repairedShare: number, overheadShare: number, delayMs = 50): RepairAdvice {
+  return { setting, repairedShare, overheadShare, delayMs };
+}
+
+const five = advised('2022:5x10', 0.9934, 0.1);
+const ten = advised('2022:10x5', 1, 0.2);
+
+const sentences: [
+  name: string,
+  advice: RepairAdvice[],
+  latencyMs: number | undefined,
+  words: string | undefined,
+][] = [
+  ['nothing to advise', [], 200, undefined],
+  ['one setting', [ten], 200, '10×5 would have repaired all of it, for 20 % more data'],
+  [
+    'two of one price, in the words of the product',
+    [five, { ...ten, overheadShare: 0.1 }],
+    200,
+    '5×10 would have repaired 99.3 %, 10×5 all of it, for 10 % more data',
+  ],
+  [
+    'two of two prices',
+    [five, ten],
+    undefined,
+    '5×10 would have repaired 99.3 % for 10 % more data, 10×5 all of it for 20 % more',
+  ],
+  [
+    'three kinds',
+    [five, advised('rs:20,3', 0.99999, 0.15), advised('rs:20,5,4', 1, 0.25)],
+    200,
+    '5×10 would have repaired 99.3 % for 10 % more data, RS 20+3 99.9 % for 15 % more, ' +
+      'RS 20+5 interleaved by 4 all of it for 25 % more',
+  ],
+  [
+    'a share close to nothing',
+    [{ ...five, repairedShare: 0.0004 }],
+    200,
+    '5×10 would have repaired hardly any, for 10 % more data',
+  ],
+  [
+    'a price with a fraction',
+    [{ ...ten, overheadShare: 1 / 30 }],
+    200,
+    '10×5 would have repaired all of it, for 3.3 % more data',
+  ],
+  [
+    'a setting that needs more time than there is',
+    [five, { ...ten, delayMs: 631 }],
+    200,
+    '5×10 would have repaired 99.3 % for 10 % more data, 10×5 all of it for 20 % more; 10×5 needs a --latency above 640ms',
+  ],
+  [
+    'no time that is not known',
+    [{ ...ten, delayMs: 1e6 }],
+    undefined,
+    '10×5 would have repaired all of it, for 20 % more data',
+  ],
+];
+
+describe('adviceSentence', () => {
+  for (const [name, advice, latencyMs, words] of sentences)
+    it(`says ${name}`, () => expect(adviceSentence(advice, latencyMs)).toBe(words));
+});
+
+const settings: [setting: string, words: string][] = [
+  ['2022:10x5', '10×5'],
+  ['2022:10x5+rows', '10×5 with rows'],
+  ['rs:20,5', 'RS 20+5'],
+  ['rs:20,5,4', 'RS 20+5 interleaved by 4'],
+  ['something new', 'something new'],
+];
+
+describe('settingWords', () => {
+  for (const [setting, words] of settings)
+    it(`calls ${setting} ${words}`, () => expect(settingWords(setting)).toBe(words));
+});

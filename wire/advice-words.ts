@@ -1,0 +1,51 @@
+/** What another way to protect a stream would have done, in a sentence: the same in the program and on the page. Pure. */
+import type { RepairAdvice } from './metrics.ts';
+
+/**
+ * `5×10 would have repaired 99.3 % for 10 % more data, 10×5 all of it for 20 % more`; `undefined` when there is nothing to advise.
+ *
+ * @param latencyMs how long the receiver waits for what is missing; absent: not known, and then nothing is said of it
+ */
+export function adviceSentence(advice: readonly RepairAdvice[], latencyMs = Infinity): string | undefined {
+  const [first] = advice;
+  if (first === undefined) return undefined;
+  const cost = more(first);
+  const isOnePrice = advice.every((each) => more(each) === cost);
+  const parts = advice.map((each, at) => {
+    const name = settingWords(each.setting);
+    const repaired = `${at === 0 ? 'would have repaired ' : ''}${shareWords(each.repairedShare)}`;
+    if (isOnePrice) return `${name} ${repaired}`;
+    return `${name} ${repaired} for ${more(each)} more${at === 0 ? ' data' : ''}`;
+  });
+  const slow = advice.filter(({ delayMs }) => delayMs > latencyMs);
+  const waits = slow.map(
+    (each) => `; ${settingWords(each.setting)} needs a --latency above ${roundUp(each.delayMs)}ms`,
+  );
+  return `${parts.join(', ')}${isOnePrice ? `, for ${cost} more data` : ''}${waits.join('')}`;
+}
+
+/** A setting of `--fec` as people say it: `10×5`, `10×5 with rows`, `RS 20+5`, `RS 20+5 interleaved by 4`. */
+export function settingWords(setting: string): string {
+  const matrix = /^2022:(\d+)x(\d+)(\+rows)?$/.exec(setting);
+  if (matrix) return `${matrix[1]}×${matrix[2]}${matrix[3] === undefined ? '' : ' with rows'}`;
+  const blocks = /^rs:(\d+),(\d+)(?:,(\d+))?$/.exec(setting);
+  if (!blocks) return setting;
+  return `RS ${blocks[1]}+${blocks[2]}${blocks[3] === undefined ? '' : ` interleaved by ${blocks[3]}`}`;
+}
+
+/** Rounded down, so that "all" is all. */
+function shareWords(share: number): string {
+  if (share >= 1) return 'all of it';
+  const percent = Math.floor(share * 1000) / 10;
+  return percent === 0 ? 'hardly any' : `${percent} %`;
+}
+
+function more({ overheadShare }: RepairAdvice): string {
+  const percent = overheadShare * 100;
+  return `${percent < 9.95 ? Number(percent.toFixed(1)) : Math.round(percent)} %`;
+}
+
+/** The next whole ten of milliseconds. */
+function roundUp(ms: number): number {
+  return Math.ceil(ms / 10) * 10;
+}
