@@ -1,10 +1,11 @@
 /** `lancast probe`: listen to a stream for a while and say whether it is healthy. */
 import type { MediaAddress } from '../wire/address.ts';
+import { adviceSentence } from '../wire/advice-words.ts';
 import type { Programme, StreamSnapshot } from '../wire/metrics.ts';
 import { command, defaulted, single, type Context } from './command.ts';
 import { tellEngine } from './engine.ts';
 import { formatMs, formatRate, formatShare, plural } from './format.ts';
-import { ownLoss } from './missing.ts';
+import { causesOf, ownLoss, repairWords } from './losses.ts';
 import { openStream, receiveOptions, streamAddress, type ReceiveValues } from './receiving.ts';
 import { report } from './report.ts';
 import { pause } from './signal.ts';
@@ -44,7 +45,7 @@ async function probeStream(values: ProbeValues, { output, signal }: Context): Pr
   if (snapshot.packets === 0) return report(silence.diagnose(snapshot, values.duration / 1000), output);
   const problems = problemsOf(snapshot);
   output.event({ event: 'report', healthy: problems.length === 0, problems, ...snapshot });
-  output.print(reportOf(snapshot, problems));
+  output.print(reportOf(snapshot, problems, values.latency));
   return problems.length === 0 ? 0 : 1;
 }
 
@@ -70,10 +71,12 @@ export function problemsOf(snapshot: StreamSnapshot): string[] {
   return problems;
 }
 
-/** The report for people. */
-export function reportOf(snapshot: StreamSnapshot, problems: readonly string[]): string {
+/** The report for people. @param latencyMs how long what was missing was waited for */
+export function reportOf(snapshot: StreamSnapshot, problems: readonly string[], latencyMs?: number): string {
   const { packets, lost, recovered } = snapshot;
   const total = packets + snapshot.unrecovered;
+  const repaired = repairWords(snapshot);
+  const advice = adviceSentence(snapshot.repair?.advice ?? [], latencyMs);
   const rows: readonly (readonly [name: string, value: string])[] = [
     [
       'stream',
@@ -86,6 +89,9 @@ export function reportOf(snapshot: StreamSnapshot, problems: readonly string[]):
       'datagrams',
       `${plural(total, 'datagram')}, ${lost} lost (${formatShare(lost, total)}), ${recovered} recovered`,
     ],
+    ...lossRows(snapshot),
+    ...(repaired === undefined ? [] : [['repair', repaired] as const]),
+    ...(advice === undefined ? [] : [['advice', advice] as const]),
     ['disorder', `${snapshot.reordered} reordered, ${snapshot.duplicate} duplicate, ${snapshot.late} late`],
     ...(snapshot.kernelDrops === undefined
       ? []
@@ -94,6 +100,19 @@ export function reportOf(snapshot: StreamSnapshot, problems: readonly string[]):
     ['health', problems.length === 0 ? '✓ well' : `✗ ${problems.join('; ')}`],
   ];
   return rows.map(([name, value]) => `  ${name.padEnd(11)} ${value.trimEnd()}`).join('\n');
+}
+
+/** Each cause with its number; below, what can be done about those that count. */
+function lossRows(snapshot: StreamSnapshot): (readonly [name: string, value: string])[] {
+  const causes = causesOf(snapshot);
+  if (causes.length === 0) return [];
+  const found = causes.filter(({ count }) => count > 0);
+  const remedies = found.flatMap(({ name, remedy }) => (remedy === undefined ? [] : [`${name}: ${remedy}`]));
+  const counted = causes.map(({ name, count }) => `${name} ${count}`).join(', ');
+  return [
+    ['lost by', found.length === 0 ? 'nothing' : counted],
+    ...remedies.map((remedy) => ['', remedy] as const),
+  ];
 }
 
 function programmeText({ number, name, streams }: Programme): string {

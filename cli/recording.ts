@@ -100,7 +100,15 @@ export async function recordToEnd(
     fault: target.fault(),
   };
   const { reason, proven, lastedMs } = ending;
-  voice.event({ event: 'ended', reason, proven, lastedMs: Math.round(lastedMs), ...recorded.recording });
+  const { causes } = recorded.snapshot;
+  voice.event({
+    event: 'ended',
+    reason,
+    proven,
+    lastedMs: Math.round(lastedMs),
+    ...recorded.recording,
+    ...(causes && { causes }),
+  });
   return recorded;
 }
 

@@ -1,10 +1,12 @@
 /** `lancast stats`: a line of counters each second, in the manner of iperf. */
 import type { MediaAddress } from '../wire/address.ts';
-import type { StreamSnapshot } from '../wire/metrics.ts';
+import { adviceSentence } from '../wire/advice-words.ts';
+import type { LossByCause, StreamSnapshot } from '../wire/metrics.ts';
 import { command, defaulted, single, type Context } from './command.ts';
 import { tellEngine } from './engine.ts';
-import { formatMs, formatRate, formatShare } from './format.ts';
-import type { JsonEvent } from './output.ts';
+import { formatMs, formatRate, formatShare, plural } from './format.ts';
+import { lossSentences, repairWords } from './losses.ts';
+import type { JsonEvent, Voice } from './output.ts';
 import { openStream, receiveOptions, streamAddress, type ReceiveValues } from './receiving.ts';
 import { report } from './report.ts';
 import { pause } from './signal.ts';
@@ -12,7 +14,7 @@ import { followTroubles } from './troubles.ts';
 import { duration, integer } from './values.ts';
 
 const HEADER = ['time', 'bitrate', 'jitter', 'lost/total', 'recovered', 'late', 'buffer', 'health'] as const;
-const WIDTHS = [10, 12, 10, 22, 11, 6, 10, 0] as const;
+const WIDTHS = [10, 10, 7, 18, 17, 5, 7, 0] as const;
 const HEADER_EVERY = 20;
 
 export const stats = command({
@@ -52,13 +54,32 @@ async function printStats(values: StatsValues, { output, signal }: Context): Pro
     const after = session.snapshot();
     const row = rowOf(before, after, { at: new Date(), intervalMs: values.interval });
     if (lines % HEADER_EVERY === 0) output.print(line(HEADER));
-    output.print(line(wordsOf(row)));
+    output.print(lineOf(row));
     output.event(eventOf(row));
     before = after;
   }
   await session.close();
-  const nothing = before.packets === 0 && !signal.aborted;
-  return nothing ? report(silence.diagnose(before, (lines * values.interval) / 1000), output) : 0;
+  if (before.packets === 0 && !signal.aborted) {
+    return report(silence.diagnose(before, (lines * values.interval) / 1000), output);
+  }
+  sayEnd(session.snapshot(), { latencyMs: values.latency, voice: output });
+  return 0;
+}
+
+/** All that was lost by the end, by cause; what repair did, and what it could have done. */
+function sayEnd(snapshot: StreamSnapshot, { latencyMs, voice }: { latencyMs: number; voice: Voice }): void {
+  const { packets, lost, repair, lossMayBeUnderstated } = snapshot;
+  if (packets === 0) return;
+  const sentences = lossSentences(snapshot);
+  if (sentences.length === 0) {
+    const whole = lossMayBeUnderstated ? 'no loss seen' : lost > 0 ? 'none lost for good' : 'none lost';
+    voice.say(`  ✓ received     ${plural(packets, 'datagram')}, ${whole}`);
+  }
+  for (const sentence of sentences) voice.say(`  ! ${sentence}`);
+  const repaired = repairWords(snapshot);
+  if (repaired !== undefined && lost > 0) voice.say(`    repaired     ${repaired}`);
+  const advice = adviceSentence(repair?.advice ?? [], latencyMs);
+  if (advice !== undefined) voice.say(`  ➜ advice       ${advice}`);
 }
 
 /** What happened between two snapshots. */
@@ -69,7 +90,13 @@ export interface StatsRow {
   packets: number;
   lost: number;
   recovered: number;
+  /** Of `recovered`: by forward error correction; `undefined` where nothing is repaired. */
+  recoveredFec: number | undefined;
+  /** Of `recovered`: asked for and sent again; `undefined` where nothing is repaired. */
+  recoveredNack: number | undefined;
   unrecovered: number;
+  /** By cause. Negative where a loss of an earlier row moved to another cause, such as from `network` to `late`. */
+  causes: LossByCause | undefined;
   late: number;
   duplicate: number;
   reordered: number;
@@ -80,6 +107,8 @@ export interface StatsRow {
   overruns: number | undefined;
   jitterMs: number | undefined;
   bufferMs: number;
+  /** Bare MPEG-TS: what is under `network` may have been missing in the source. */
+  lossMayBeUnderstated: boolean;
 }
 
 /** The row between two snapshots of one stream. */
@@ -95,7 +124,10 @@ export function rowOf(
     packets: after.packets - before.packets,
     lost: after.lost - before.lost,
     recovered: after.recovered - before.recovered,
+    recoveredFec: difference(before.repair?.fec, after.repair?.fec),
+    recoveredNack: difference(before.repair?.retransmitted, after.repair?.retransmitted),
     unrecovered: after.unrecovered - before.unrecovered,
+    causes: causesBetween(before.causes, after.causes),
     late: after.late - before.late,
     duplicate: after.duplicate - before.duplicate,
     reordered: after.reordered - before.reordered,
@@ -104,6 +136,21 @@ export function rowOf(
     overruns: difference(before.overruns, after.overruns),
     jitterMs: after.jitterMs,
     bufferMs: after.bufferMs,
+    lossMayBeUnderstated: after.lossMayBeUnderstated,
+  };
+}
+
+function causesBetween(
+  before: LossByCause | undefined,
+  after: LossByCause | undefined,
+): LossByCause | undefined {
+  if (after === undefined || before === undefined) return after;
+  return {
+    network: after.network - before.network,
+    ownBuffer: after.ownBuffer - before.ownBuffer,
+    late: after.late - before.late,
+    overflow: after.overflow - before.overflow,
+    source: after.source - before.source,
   };
 }
 
@@ -118,24 +165,46 @@ export function healthOf({ packets, unrecovered, continuityErrors }: StatsRow): 
   return unrecovered / (packets + unrecovered) < 0.01 ? 'fair' : 'bad';
 }
 
-function wordsOf(row: StatsRow): string[] {
+/** The row as a line for people: up to 100 characters while numbers are what they usually are. */
+export function lineOf(row: StatsRow): string {
   const total = row.packets + row.unrecovered;
-  return [
+  return line([
     row.at.toTimeString().slice(0, 8),
     formatRate(row.bitsPerSecond),
     formatMs(row.jitterMs),
-    `${row.lost}/${total}`.padEnd(9) + ` (${formatShare(row.lost, total)})`,
-    String(row.recovered),
+    `${row.lost}/${total}`.padEnd(8) + ` (${formatShare(row.lost, total)})`,
+    recoveredWords(row),
     String(row.late),
     formatMs(row.bufferMs),
-    row.kernelDrops ? `${healthOf(row)}, ${row.kernelDrops} dropped by this PC` : healthOf(row),
+    healthWords(row),
+  ]);
+}
+
+/** `0`, `4 (fec 3,nack 1)`. */
+function recoveredWords({ recovered, recoveredFec: fec, recoveredNack: nack }: StatsRow): string {
+  const kinds = [...(fec ? [`fec ${fec}`] : []), ...(nack ? [`nack ${nack}`] : [])];
+  return kinds.length === 0 ? String(recovered) : `${recovered} (${kinds.join(',')})`;
+}
+
+/** `good`, `bad: network 3,buffer 2`. What was late has a column of its own. */
+function healthWords(row: StatsRow): string {
+  const { causes, kernelDrops, lossMayBeUnderstated } = row;
+  const named: [name: string, count: number | undefined][] = [
+    [lossMayBeUnderstated ? 'network?' : 'network', causes?.network],
+    ['buffer', causes?.ownBuffer],
+    ['no room', causes?.overflow],
+    ['source', causes?.source],
   ];
+  const found = named.flatMap(([name, count = 0]) => (count > 0 ? [`${name} ${count}`] : []));
+  if (found.length > 0) return `${healthOf(row)}: ${found.join(',')}`;
+  return kernelDrops ? `${healthOf(row)}, ${kernelDrops} dropped here` : healthOf(row);
 }
 
 function eventOf({ at, name, ...counters }: StatsRow): JsonEvent {
   return { event: 'stats', t: at.toISOString(), channel: name, ...counters };
 }
 
+/** Columns; one that is too wide pushes the others on. */
 function line(words: readonly string[]): string {
-  return `  ${words.map((word, index) => word.padEnd(WIDTHS[index] ?? 0)).join('')}`.trimEnd();
+  return `  ${words.map((word, index) => `${word} `.padEnd(WIDTHS[index] ?? 0)).join('')}`.trimEnd();
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { problemsOf, reportOf } from '../../cli/probe.ts';
-import { healthOf, rowOf } from '../../cli/stats.ts';
-import type { StreamSnapshot } from '../../wire/metrics.ts';
+import { healthOf, lineOf, rowOf } from '../../cli/stats.ts';
+import type { LossByCause, StreamSnapshot } from '../../wire/metrics.ts';
 import { AAC, H264, snapshotOf } from '../helpers/snapshots.ts';
 
 const problems: [name: string, changes: Partial<StreamSnapshot>, words: string[]][] = [
@@ -63,6 +63,33 @@ describe('probe', () => {
   });
 });
 
+const NONE: LossByCause = { network: 0, ownBuffer: 0, late: 0, overflow: 0, source: 0 };
+
+describe('probe, of what was lost', () => {
+  it('names each cause, and what can be done about those that count', () => {
+    const causes = { ...NONE, network: 9, ownBuffer: 3, late: 2 };
+    const text = reportOf(snapshotOf({ causes, unrecovered: 14, kernelDrops: 3 }), []);
+    expect(text).toContain(
+      '  lost by     network 9, own buffer 3, late 2, given up early 0, hole in the source 0\n' +
+        '              own buffer: sudo sysctl -w net.core.rmem_max=33554432\n' +
+        '              late: they came after all: a larger --latency waits for them\n',
+    );
+  });
+  it('says so when nothing was', () => {
+    expect(reportOf(snapshotOf({ causes: NONE }), [])).toMatch(/lost by {5}nothing\n/);
+    expect(reportOf(snapshotOf(), [])).not.toMatch(/lost by|repair|advice/);
+  });
+  it('says what repair did, and what it could have done', () => {
+    const advice = [{ setting: '2022:10x5', repairedShare: 1, overheadShare: 0.2, delayMs: 640 }];
+    const repair = { fec: 9, retransmitted: 3, asked: 3, refused: {}, setting: '2022:5x10', advice };
+    const text = reportOf(snapshotOf({ repair, lost: 12, recovered: 12 }), [], 200);
+    expect(text).toMatch(/repair {6}9 by FEC \(5×10\), 3 sent again \(3 asked for\)\n/);
+    expect(text).toMatch(
+      /advice {6}10×5 would have repaired all of it, for 20 % more data; 10×5 needs a --latency above 640ms\n/,
+    );
+  });
+});
+
 describe('stats', () => {
   const step = { at: new Date(0), intervalMs: 500 };
   it('counts between two snapshots', () => {
@@ -85,6 +112,77 @@ describe('stats', () => {
       overruns: undefined,
     });
   });
+
+  it('tells losses by cause, and repair by kind', () => {
+    const repair = { fec: 3, retransmitted: 1, asked: 1, refused: {}, advice: [] };
+    const before = snapshotOf({ causes: { ...NONE, network: 5 }, repair });
+    const after = snapshotOf({
+      causes: { ...NONE, network: 3, late: 2, source: 1 },
+      repair: { ...repair, fec: 10, retransmitted: 3 },
+    });
+    expect(rowOf(before, after, step)).toMatchObject({
+      causes: { network: -2, ownBuffer: 0, late: 2, overflow: 0, source: 1 },
+      recoveredFec: 7,
+      recoveredNack: 2,
+    });
+    expect(rowOf(snapshotOf(), snapshotOf(), step)).toMatchObject({
+      causes: undefined,
+      recoveredFec: undefined,
+      recoveredNack: undefined,
+    });
+  });
+
+  /** A line without its time of day, of counters that were 0 before. */
+  function lineWith(changes: Partial<StreamSnapshot>): string {
+    const zero = snapshotOf({ packets: 0, bytes: 0 });
+    const after = snapshotOf({ packets: 765, bytes: 506_528, jitterMs: 1.2, bufferMs: 198, ...changes });
+    return lineOf(rowOf(zero, after, step)).slice(12);
+  }
+  const repair = { fec: 3, retransmitted: 1, asked: 1, refused: {}, advice: [] };
+  const lines: [name: string, changes: Partial<StreamSnapshot>, line: string][] = [
+    ['a good second', {}, '8.1 Mb/s  1.2 ms 0/765    (0 %)    0                0    198 ms good'],
+    [
+      'what was repaired, by kind',
+      { lost: 4, recovered: 4, repair },
+      '8.1 Mb/s  1.2 ms 4/765    (0.52 %) 4 (fec 3,nack 1) 0    198 ms good',
+    ],
+    [
+      'what was lost, by cause',
+      { lost: 9, recovered: 4, unrecovered: 5, repair, causes: { ...NONE, network: 3, ownBuffer: 2 } },
+      '8.1 Mb/s  1.2 ms 9/770    (1.17 %) 4 (fec 3,nack 1) 0    198 ms fair: network 3,buffer 2',
+    ],
+    [
+      'lateness in its own column alone',
+      { lost: 50, unrecovered: 50, late: 50, causes: { ...NONE, late: 50 } },
+      '8.1 Mb/s  1.2 ms 50/815   (6.13 %) 0                50   198 ms bad',
+    ],
+    [
+      'breaks that may have been in the source',
+      {
+        continuityErrors: 2,
+        framing: 'udp',
+        lossMayBeUnderstated: true,
+        causes: { ...NONE, network: 2 },
+      },
+      '8.1 Mb/s  1.2 ms 0/765    (0 %)    0                0    198 ms fair: network? 2',
+    ],
+    [
+      'holes in the source',
+      { continuityErrors: 2, causes: { ...NONE, source: 2 } },
+      '8.1 Mb/s  1.2 ms 0/765    (0 %)    0                0    198 ms fair: source 2',
+    ],
+    [
+      'drops that were repaired',
+      { lost: 2, recovered: 2, kernelDrops: 2, causes: NONE },
+      '8.1 Mb/s  1.2 ms 2/765    (0.26 %) 2                0    198 ms good, 2 dropped here',
+    ],
+  ];
+  for (const [name, changes, line] of lines) {
+    it(`prints ${name}`, () => {
+      expect(lineWith(changes)).toBe(line);
+      expect(line.length + 12).toBeLessThanOrEqual(100);
+    });
+  }
 
   const healths: [health: string, changes: Partial<StreamSnapshot>][] = [
     ['good', { packets: 1100 }],
