@@ -37,7 +37,12 @@ export async function openViewer(
     show({ session }) {
       const feed = new ViewerFeed();
       session.addSink(feed);
-      registry.add({ id: session.id, snapshot: () => session.snapshot(), feed });
+      registry.add({
+        id: session.id,
+        snapshot: () => session.snapshot(),
+        lossHistory: (seconds) => session.lossHistory(seconds),
+        feed,
+      });
     },
     [Symbol.asyncDispose]: () => viewer.close(),
   };

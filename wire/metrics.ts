@@ -52,6 +52,18 @@ export interface LossSecond extends LossByCause {
   overruns: number;
 }
 
+/** The history of losses of one stream, as `/api/v1/streams/ID/losses` tells it. */
+export interface LossReport {
+  /** Number of the second that runs, `secondsAgo` 0, by the server's clock: rows of two reports are told to be the same by it. */
+  second: number;
+  /** When that second began: ISO 8601, UTC. */
+  at: string;
+  /** How many seconds back the stream was being received; before that nothing is known. At most as many as were asked for. */
+  watchedSeconds: number;
+  /** The seconds in which anything happened, the latest last. */
+  losses: readonly LossSecond[];
+}
+
 /** What another way to protect a stream would have done for the losses that were seen. */
 export interface RepairAdvice {
   /** As `--fec` is written: `2022:10x5`, `rs:20,5`. */

@@ -125,7 +125,12 @@ export async function receive(
   });
   const feed = new ViewerFeed();
   session.addSink(feed);
-  const remove = registry.add({ id: session.id, snapshot: () => session.snapshot(), feed });
+  const remove = registry.add({
+    id: session.id,
+    snapshot: () => session.snapshot(),
+    lossHistory: (seconds) => session.lossHistory(seconds),
+    feed,
+  });
   return {
     id: session.id,
     async [Symbol.asyncDispose]() {

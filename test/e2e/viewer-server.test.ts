@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startViewer, StreamRegistry, type Viewer } from '../../web-viewer/server/index.ts';
+import type { LossSecond } from '../../wire/metrics.ts';
 import { Page, upgrade } from '../web-viewer/page-client.ts';
 import { snapshotOf } from '../helpers/snapshots.ts';
 
@@ -84,6 +85,7 @@ const ROUTES = [
   '/assets/none.js',
   '/api/v1/streams',
   '/api/v1/streams/film',
+  '/api/v1/streams/film/losses',
   '/api/v1/nothing',
   '/api/v1/feed',
 ];
@@ -185,6 +187,76 @@ describe('what is served', () => {
       unrecovered: 1,
       late: 0,
     });
+  });
+
+  it('tells the causes of losses and what repair did, as far as they are known', async () => {
+    const causes = { network: 3, ownBuffer: 1, late: 0, overflow: 0, source: 2 };
+    const advice = [{ setting: '2022:10x5', repairedShare: 1, overheadShare: 0.2, delayMs: 640 }];
+    const repair = { fec: 3, retransmitted: 1, asked: 1, refused: {}, advice };
+    registry.add({ id: 'film', snapshot: () => snapshotOf({ causes, repair }) });
+    registry.add({ id: 'bare', snapshot: () => snapshotOf({ id: 'bare' }) });
+    const { streams } = JSON.parse((await ask('/api/v1/streams')).body);
+    expect(streams[0]).toMatchObject({ causes, repair });
+    expect(streams[1]).not.toHaveProperty('causes');
+    expect(streams[1]).not.toHaveProperty('repair');
+  });
+
+  it('tells what was lost in each second, as far back as it is asked for', async () => {
+    const row = { network: 2, ownBuffer: 0, late: 1, overflow: 0, source: 0, recovered: 7, overruns: 0 };
+    const asked: number[] = [];
+    const lossHistory = (seconds: number): LossSecond[] => {
+      asked.push(seconds);
+      return [
+        { secondsAgo: 4, ...row },
+        { secondsAgo: 0, ...row },
+      ];
+    };
+    registry.add({ id: 'film', snapshot: () => snapshotOf(), lossHistory });
+    const before = Date.now();
+    const { status, headers, body } = await ask('/api/v1/streams/film/losses');
+    expect(status).toBe(200);
+    expect(headers).toMatchObject({ 'content-type': /^application\/json/, 'cache-control': 'no-store' });
+    const report = JSON.parse(body);
+    expect(report.losses).toEqual(lossHistory(600));
+    expect(report.watchedSeconds).toBe(1);
+    expect(Date.parse(report.at)).toBeGreaterThan(before - 1100);
+    expect(Date.parse(report.at)).toBeLessThanOrEqual(Date.now());
+    await ask('/api/v1/streams/film/losses?seconds=5');
+    expect(asked).toEqual([600, 600, 5]);
+  });
+
+  it('numbers the seconds so that those of two reports are the same', async () => {
+    registry.add({ id: 'film', snapshot: () => snapshotOf(), lossHistory: () => [] });
+    const reports: { second: number; at: string }[] = [];
+    for (let tries = 0; tries < 12; tries++) {
+      reports.push(JSON.parse((await ask('/api/v1/streams/film/losses')).body));
+      await new Promise((resolve) => setTimeout(resolve, 130));
+    }
+    const starts = reports.map(({ second, at }) => Date.parse(at) - second * 1000);
+    expect(Math.max(...starts) - Math.min(...starts)).toBeLessThan(50);
+    expect(new Set(reports.map(({ second }) => second)).size).toBeGreaterThan(1);
+  });
+
+  it('names what is wrong with a question about losses', async () => {
+    registry.add({ id: 'film', snapshot: () => snapshotOf(), lossHistory: () => [] });
+    registry.add({ id: 'counted', snapshot: () => snapshotOf() });
+    const bad = ['0', '601', '1000', '-1', '1.5', '1e2', '', 'ten', '٣', ' 5', '5&seconds=6'];
+    const paths: [path: string, status: number][] = [
+      ...bad.map((seconds): [string, number] => [
+        `/api/v1/streams/film/losses?seconds=${encodeURI(seconds)}`,
+        400,
+      ]),
+      ['/api/v1/streams/none/losses', 404],
+      ['/api/v1/streams/counted/losses', 404],
+      ['/api/v1/streams/film/losses/more', 404],
+    ];
+    for (const [path, expected] of paths) {
+      const { status, headers, body } = await ask(path);
+      expect([path, status]).toEqual([path, expected]);
+      expect(headers['content-type']).toMatch(/^application\/problem\+json/);
+      expect(JSON.parse(body)).toMatchObject({ status: expected, detail: expect.any(String) });
+    }
+    expect((await ask('/api/v1/streams/film/losses?seconds=600')).status).toBe(200);
   });
 
   it('forgets a stream that was taken out', async () => {
