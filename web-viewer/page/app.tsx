@@ -4,11 +4,12 @@ import type { StreamSnapshot } from '../../wire/metrics.ts';
 import { Header } from './header.tsx';
 import { HealthBadge } from './health-badge.tsx';
 import { KeyHelp } from './key-help.tsx';
+import { LossMap } from './loss-panel.tsx';
 import { mediaLine, Numbers } from './numbers.tsx';
 import { titleOf } from './playability.ts';
 import { Player } from './player.tsx';
 import { ReconnectBanner } from './reconnect-banner.tsx';
-import { connection, showNumbers, ticks, watched } from './state.ts';
+import { connection, showLosses, showNumbers, ticks, watched } from './state.ts';
 import { StreamList } from './stream-list.tsx';
 import { strings } from './strings.ts';
 import { Strip } from './strip.tsx';
@@ -50,6 +51,7 @@ function Watching({ stream }: { stream: StreamSnapshot }): JSX.Element {
       <StreamList />
       {numbers && <Numbers stream={stream} />}
       {numbers && <Strip stream={stream} />}
+      {showLosses.value === 'yes' && stream.causes !== undefined && <LossMap stream={stream} />}
     </main>
   );
 }

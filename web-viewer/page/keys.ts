@@ -1,7 +1,7 @@
 /** The keys of the page. Off while typing, off with Ctrl, Alt or Meta, and off altogether when people choose so (WCAG 2.1.4). */
 import { openKeyHelp } from './key-help.tsx';
 import { changeVolume, inFullScreen, playback, toggleFullScreen, toggleMute, togglePlay } from './media.ts';
-import { showNumbers, singleKeys } from './state.ts';
+import { showLosses, showNumbers, singleKeys } from './state.ts';
 
 const VOLUME_STEP = 0.05;
 
@@ -13,6 +13,7 @@ const PAGE_KEYS: Actions = {
   m: toggleMute,
   f: toggleFullScreen,
   i: () => (showNumbers.value = showNumbers.value === 'yes' ? 'no' : 'yes'),
+  h: () => (showLosses.value = showLosses.value === 'yes' ? 'no' : 'yes'),
   '?': openKeyHelp,
 };
 

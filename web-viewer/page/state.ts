@@ -66,6 +66,7 @@ function stored(key: string): string | null {
 export const THEMES = ['auto', 'light', 'dark'] as const;
 export const theme = remembered('theme', 'auto', THEMES);
 export const showNumbers = remembered('numbers', 'yes', ['yes', 'no']);
+export const showLosses = remembered('losses', 'yes', ['yes', 'no']);
 export const singleKeys = remembered('single-keys', 'yes', ['yes', 'no']);
 
 effect(() => {

@@ -1,6 +1,7 @@
 /** Every word on the page. Text from outside (names, addresses) is only ever put in as text, never as markup. */
 import { bitrate, count, duration, percent, seconds } from './format.ts';
 import type { Health } from './health.ts';
+import type { LostRow, MapRow } from './loss-map.ts';
 
 /** Words of a message about something that is wrong. */
 export interface TroubleWords {
@@ -112,6 +113,70 @@ export const strings = {
       `${time}  ${bitrate(bits)}  ${lost === 0 ? 'no loss' : `${count(lost)} lost (${percent(share)})`}`,
   },
 
+  losses: {
+    title: 'Losses by cause',
+    rows: {
+      network: 'Network',
+      ownBuffer: 'Our own buffer',
+      late: 'Too late',
+      overflow: 'Given up early',
+      source: 'Hole in the source',
+      recovered: 'Brought back',
+    } satisfies Record<MapRow, string>,
+    /** Of bare MPEG-TS nobody can tell. */
+    networkOrSource: 'Network or source',
+    /** What happened, with its number. */
+    events: {
+      network: (lost: string) => `${lost} lost in the network`,
+      ownBuffer: (lost: string) => `${lost} lost in this computer’s own buffer`,
+      late: (lost: string) => `${lost} came too late`,
+      overflow: (lost: string) => `${lost} given up early for want of room`,
+      source: (breaks: string) => `${breaks} missing in the source already`,
+      recovered: (back: string) => `${back} brought back`,
+    } satisfies Record<MapRow, (count: string) => string>,
+    breaks: (breaks: string) => `${breaks} breaks of continuity, in the network or the source`,
+    /** Behind a number, where it is said already that these were lost. */
+    where: {
+      network: 'in the network',
+      ownBuffer: 'in this computer’s own buffer',
+      late: 'too late',
+      overflow: 'given up early for want of room',
+    } satisfies Record<LostRow, string>,
+    byFec: ' by FEC',
+    sentAgain: ' by being sent again',
+    busy: (times: number) => `this computer was too busy (${times === 1 ? 'once' : `${times} times`})`,
+    nothing: 'nothing lost',
+    notReceived: 'this stream was not being received yet',
+    to: (from: string, to: string) => `${from} to ${to}`,
+    at: (time: string, events: string) => `${time}: ${events}`,
+    levels: ['1', '2–9', '10–99', '100–999', '1000+'],
+    perColumn: (s: number) => (s === 1 ? 'Datagrams a second:' : `Datagrams in ${s} seconds:`),
+    cursor: 'Second to look at',
+    hint: 'Point at the map, or walk through it with the arrow keys: it says what happened when.',
+    lately: (s: number) => (s >= 600 ? 'the last 10 minutes' : `the last ${duration(s * 1000)}`),
+    fine: (lately: string) => `Nothing was lost in ${lately}.`,
+    repaired: (lately: string) => `Nothing was lost for good in ${lately}.`,
+    lost: (lost: number, lately: string) =>
+      `${count(lost)} ${lost === 1 ? 'datagram' : 'datagrams'} lost for good in ${lately}`,
+    broken: (breaks: number, lately: string) =>
+      `${count(breaks)} ${breaks === 1 ? 'break' : 'breaks'} of continuity in ${lately}, in the network or the source.`,
+    allOf: (where: string) => `, ${where}.`,
+    partsOf: (parts: string) => `: ${parts}.`,
+    holes: (breaks: number) =>
+      breaks === 1
+        ? ' One hole was in the source already.'
+        : ` ${count(breaks)} holes were in the source already.`,
+    back: (back: number, means: string) =>
+      ` ${count(back)} ${back === 1 ? 'datagram was' : 'datagrams were'} lost and brought back${means}.`,
+    period: (s: number) => ` Losses come every ${s} s.`,
+    bursts: (times: number, lost: number, s: number) =>
+      ` They came in ${times} bursts: on average ${count(lost)} datagrams within ${s === 1 ? 'a second' : `${s} s`}.`,
+    advice: (sentence: string) => `Another setting of --fec: ${sentence}.`,
+    table: 'Show as a table',
+    minute: 'Minute',
+    tableNote: 'Minutes in which nothing was lost are left out.',
+  },
+
   trouble: {
     region: 'What is wrong',
     copy: 'Copy',
@@ -219,6 +284,7 @@ export const strings = {
       [['F'], 'Full screen'],
       [['End'], 'Go to the newest picture (in the player)'],
       [['I'], 'Show or hide the numbers'],
+      [['H'], 'Show or hide the map of losses'],
       [['?'], 'This help'],
     ] as [keys: string[], does: string][],
   },

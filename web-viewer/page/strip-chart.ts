@@ -2,6 +2,7 @@
 import uPlot from 'uplot';
 import { bitrate, clockTime, percent } from './format.ts';
 import { HISTORY_SECONDS, type Sample } from './history.ts';
+import { Palette } from './palette.ts';
 
 const HEIGHT_PX = 132;
 const LEFT_AXIS_PX = 76;
@@ -57,24 +58,6 @@ export class StripChart {
 /** `undefined` leaves the second empty: nothing happened, or it is not known. */
 function share(lost = 0, recovered = 0, received = 0): number | undefined {
   return lost + recovered === 0 ? undefined : (lost + recovered) / (received + lost);
-}
-
-/** Colours of the page's style sheet, as they are at the moment of drawing. */
-class Palette {
-  readonly #probe = document.createElement('span');
-
-  constructor(place: HTMLElement) {
-    this.#probe.hidden = true;
-    place.append(this.#probe);
-  }
-
-  /** A custom property as a colour that a canvas understands. */
-  colour(name: string): () => string {
-    return () => {
-      this.#probe.style.color = `var(${name})`;
-      return getComputedStyle(this.#probe).color;
-    };
-  }
 }
 
 function layout(palette: Palette): Omit<uPlot.Options, 'width' | 'height'> {
