@@ -32,7 +32,7 @@ export function levelOf(count: number): number {
   return Math.min(LEVELS, Math.floor(Math.log10(count)) + 2);
 }
 
-const LEAST_COLUMN_PX = 1.5;
+const LEAST_COLUMN_PX = 1.4;
 const SPANS = [1, 2, 3, 5, 10, 15, 20, 30];
 
 /** How many seconds stand in one column, so that ten minutes fit into the width and columns can be told apart. */

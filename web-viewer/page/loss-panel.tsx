@@ -101,6 +101,7 @@ function Plot({ cursor, span }: { cursor: Signal<number | undefined>; span: Sign
   });
   const said = useComputed(() => wordsAt(cursor.value, span.value));
   const newest = lossReport.value?.second ?? 0;
+  const inColumn = (second: number): number => columnStart(second, span.value);
   const point = ({ currentTarget, clientX }: TargetedPointerEvent<HTMLElement>): void => {
     cursor.value = map.current?.secondAt(clientX - currentTarget.getBoundingClientRect().left);
   };
@@ -118,10 +119,10 @@ function Plot({ cursor, span }: { cursor: Signal<number | undefined>; span: Sign
           type="range"
           aria-label={strings.losses.cursor}
           aria-valuetext={wordsAt(cursor.value ?? newest, span.value)}
-          min={newest - MAP_SECONDS + 1}
-          max={newest}
-          step={1}
-          value={cursor.value ?? newest}
+          min={inColumn(newest - MAP_SECONDS + 1)}
+          max={inColumn(newest)}
+          step={span.value}
+          value={inColumn(cursor.value ?? newest)}
           onFocus={() => (cursor.value ??= latestLoss() ?? newest)}
           onBlur={() => (cursor.value = undefined)}
           onInput={({ currentTarget }) => (cursor.value = Number(currentTarget.value))}

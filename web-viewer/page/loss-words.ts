@@ -33,7 +33,8 @@ export function columnWords(
   const last = Math.min(second + seconds - 1, report.second);
   const [from, to] = [clockTime(timeOf(report, second)), clockTime(timeOf(report, last))];
   const time = from === to ? from : words.to(from, to);
-  if (last <= report.second - report.watchedSeconds) return words.at(time, words.notReceived);
+  if (counts === undefined && last <= report.second - report.watchedSeconds)
+    return words.at(time, words.notReceived);
   const events = counts === undefined ? '' : eventWords(counts, stream);
   const busy = counts === undefined || counts.overruns === 0 ? [] : [words.busy(counts.overruns)];
   return words.at(time, [events || words.nothing, ...busy].join(', '));
