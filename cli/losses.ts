@@ -45,7 +45,7 @@ export function causesOf(snapshot: Told): Cause[] {
       count: causes.late,
       name: 'late',
       where: 'too late',
-      remedy: 'they came after all: a larger --latency waits for them',
+      remedy: 'a larger --latency waits for them',
     },
     {
       kind: 'overflow',
@@ -72,9 +72,12 @@ export function lossSentences(snapshot: StreamSnapshot): string[] {
   if (unrecovered > 0) {
     const lost = plural(unrecovered, 'datagram');
     const share = formatShare(unrecovered, packets + unrecovered);
-    const where = found.filter(({ kind }) => kind !== 'source').map((each) => `${each.count} ${each.where}`);
-    if (where.length === 0) sentences.push(`${lost} lost on the way and not repaired (${share})`);
-    else sentences.push(`${lost} lost and not repaired (${share}): ${where.join(', ')}`);
+    const told = found.filter(({ kind }) => kind !== 'source');
+    const [only] = told;
+    const parts = told.map(({ count, where }) => `${count} ${where}`);
+    if (only === undefined) sentences.push(`${lost} lost on the way and not repaired (${share})`);
+    else if (told.length === 1) sentences.push(`${lost} lost and not repaired (${share}), ${only.where}`);
+    else sentences.push(`${lost} lost and not repaired (${share}): ${parts.join(', ')}`);
   }
   const own = ownLoss(snapshot);
   if (own) sentences.push(`${own.words}: ${own.remedy}`);

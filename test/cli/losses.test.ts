@@ -33,14 +33,14 @@ const lost: [name: string, changes: Partial<StreamSnapshot>, sentences: string[]
     [
       "6 datagrams lost and not repaired (0.60 %): 3 in the network, 2 in this PC's own receive buffer, 1 too late",
       "2 datagrams dropped by this PC's own receive buffer: sudo sysctl -w net.core.rmem_max=33554432",
-      '1 datagram too late: they came after all: a larger --latency waits for them',
+      '1 datagram too late: a larger --latency waits for them',
     ],
   ],
   [
     'what there was no room to wait for',
     { unrecovered: 10, causes: { ...NONE, overflow: 10 } },
     [
-      '10 datagrams lost and not repaired (0.99 %): 10 given up early',
+      '10 datagrams lost and not repaired (0.99 %), given up early',
       '10 datagrams given up early: there was no room to wait for so long at this rate: choose a smaller --latency',
     ],
   ],

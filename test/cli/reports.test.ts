@@ -72,7 +72,7 @@ describe('probe, of what was lost', () => {
     expect(text).toContain(
       '  lost by     network 9, own buffer 3, late 2, given up early 0, hole in the source 0\n' +
         '              own buffer: sudo sysctl -w net.core.rmem_max=33554432\n' +
-        '              late: they came after all: a larger --latency waits for them\n',
+        '              late: a larger --latency waits for them\n',
     );
   });
   it('says so when nothing was', () => {

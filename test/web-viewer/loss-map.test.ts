@@ -5,8 +5,8 @@ import {
   columnStart,
   levelOf,
   MAP_ROWS,
-  MAP_SECONDS,
   minutesOf,
+  rangeOf,
   secondsPerColumn,
   timeOf,
   totalsOf,
@@ -31,20 +31,37 @@ describe('levelOf', () => {
     it(`puts ${count} on step ${level}`, () => expect(levelOf(count)).toBe(level));
 });
 
-const widths: [widthPx: number, span: number][] = [
-  [1, 60],
-  [150, 10],
-  [300, 3],
-  [450, 2],
-  [839, 2],
-  [840, 1],
-  [4000, 1],
+const ranges: [watchedSeconds: number, range: number][] = [
+  [1, 120],
+  [120, 120],
+  [121, 300],
+  [300, 300],
+  [301, 600],
+  [600, 600],
+];
+
+describe('rangeOf', () => {
+  for (const [watchedSeconds, range] of ranges)
+    it(`goes back ${range} s when ${watchedSeconds} s are known`, () =>
+      expect(rangeOf(reportOf([], { watchedSeconds }))).toBe(range));
+});
+
+const widths: [widthPx: number, range: number, span: number][] = [
+  [1, 600, 60],
+  [150, 600, 10],
+  [300, 600, 3],
+  [450, 600, 2],
+  [839, 600, 2],
+  [840, 600, 1],
+  [4000, 600, 1],
+  [300, 120, 1],
+  [300, 300, 2],
 ];
 
 describe('secondsPerColumn', () => {
-  for (const [widthPx, span] of widths)
-    it(`puts ${span} s into a column of a map ${widthPx} px wide`, () =>
-      expect(secondsPerColumn(widthPx)).toBe(span));
+  for (const [widthPx, range, span] of widths)
+    it(`puts ${span} s into a column of ${range} s on ${widthPx} px`, () =>
+      expect(secondsPerColumn(widthPx, range)).toBe(span));
 });
 
 describe('columnsOf', () => {
@@ -76,7 +93,7 @@ describe('columnsOf', () => {
   });
   it('loses and makes up nothing, whatever the width', () => {
     const row = fc.record({
-      ago: fc.nat(MAP_SECONDS - 1),
+      ago: fc.nat(599),
       row: fc.constantFrom(...MAP_ROWS),
       count: fc.nat(2000),
     });
@@ -86,7 +103,7 @@ describe('columnsOf', () => {
         fc.integer({ min: 1, max: 2000 }),
         (all, width) => {
           const report = reportOf(all.map(({ ago, row, count }) => lossSecond(ago, { [row]: count })));
-          const span = secondsPerColumn(width);
+          const span = secondsPerColumn(width, 600);
           const columns = columnsOf(report, span);
           const starts = columns.map(({ second }) => second);
           expect(starts).toEqual(starts.map((start) => columnStart(start, span)));

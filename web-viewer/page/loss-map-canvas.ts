@@ -4,15 +4,7 @@
  */
 import type { LossReport } from '../../wire/metrics.ts';
 import { clockTime } from './format.ts';
-import {
-  columnsOf,
-  columnStart,
-  levelOf,
-  MAP_ROWS,
-  MAP_SECONDS,
-  secondsPerColumn,
-  timeOf,
-} from './loss-map.ts';
+import { columnsOf, columnStart, levelOf, MAP_ROWS, rangeOf, secondsPerColumn, timeOf } from './loss-map.ts';
 import { Palette } from './palette.ts';
 
 const AXIS_PX = 20;
@@ -22,6 +14,7 @@ const STEP_PX = 4;
 /** One second alone has to be seen. */
 const LEAST_BAR_WIDTH_PX = 3;
 const LEAST_LABEL_PX = 56;
+const LABEL_STEPS = [30, 60, 120, 300];
 const HATCH_PX = 7;
 
 /** What is drawn. */
@@ -36,14 +29,15 @@ export class LossMapCanvas {
   readonly #canvas: HTMLCanvasElement;
   readonly #palette: Palette;
   readonly #observer: ResizeObserver;
+  readonly #onSpan: (seconds: number) => void;
   #view: MapView | undefined;
 
   /** @param onSpan told how many seconds stand in a column, whenever that changes */
   constructor(canvas: HTMLCanvasElement, place: HTMLElement, onSpan: (seconds: number) => void) {
     this.#canvas = canvas;
     this.#palette = new Palette(place);
+    this.#onSpan = onSpan;
     this.#observer = new ResizeObserver(() => {
-      onSpan(secondsPerColumn(this.#width));
       this.#draw();
     });
     this.#observer.observe(place);
@@ -57,12 +51,16 @@ export class LossMapCanvas {
   /** The second at a distance from the left edge, in CSS pixels. */
   secondAt(x: number): number {
     const newest = this.#view?.report.second ?? 0;
-    const ago = Math.floor((1 - x / this.#width) * MAP_SECONDS);
-    return newest - Math.min(MAP_SECONDS - 1, Math.max(0, ago));
+    const ago = Math.floor((1 - x / this.#width) * this.#range);
+    return newest - Math.min(this.#range - 1, Math.max(0, ago));
   }
 
   destroy(): void {
     this.#observer.disconnect();
+  }
+
+  get #range(): number {
+    return this.#view === undefined ? 1 : rangeOf(this.#view.report);
   }
 
   get #rowPx(): number {
@@ -84,7 +82,8 @@ export class LossMapCanvas {
     this.#drawRows(context);
     this.#drawUnknown(context, report);
     this.#drawAxis(context, report);
-    const span = secondsPerColumn(this.#width);
+    const span = secondsPerColumn(this.#width, this.#range);
+    this.#onSpan(span);
     if (cursor !== undefined) this.#drawCursor(context, columnStart(cursor, span), span);
     for (const column of columnsOf(report, span)) {
       for (const [row, name] of MAP_ROWS.entries()) {
@@ -125,26 +124,25 @@ export class LossMapCanvas {
     context.restore();
   }
 
-  /** The time of day at whole minutes, as many of them as there is room for. */
+  /** The time of day at round times, as many of them as there is room for. */
   #drawAxis(context: CanvasRenderingContext2D, report: LossReport): void {
-    const fits = Math.max(1, Math.floor(this.#width / LEAST_LABEL_PX));
-    const minutes = [1, 2, 5, 10].find((step) => MAP_SECONDS / 60 / step <= fits) ?? 10;
+    const fits = this.#width / LEAST_LABEL_PX;
+    const step = LABEL_STEPS.find((seconds) => this.#range / seconds <= fits) ?? this.#range;
     const top = this.#rowPx * MAP_ROWS.length;
     context.font = '11px system-ui, sans-serif';
     context.textAlign = 'center';
     context.textBaseline = 'bottom';
-    for (let ago = 0; ago < MAP_SECONDS; ago++) {
+    for (let ago = 0; ago < this.#range; ago++) {
       const second = report.second - ago;
       const ms = timeOf(report, second);
-      // A second belongs to the minute in which it begins; its own beginning is anywhere between two seconds of the clock.
-      if (Math.floor(ms / 1000) % (60 * minutes) !== 0) continue;
+      if (Math.floor(ms / 1000) % step !== 0) continue;
       const [x] = this.#edges(second, 1);
       context.fillStyle = this.#colour('--line');
       context.fillRect(x, 0, 1, top + 4);
       context.fillStyle = this.#colour('--quiet');
-      const half = context.measureText('00:00').width / 2;
-      const place = Math.min(this.#width - half, Math.max(half, x));
-      context.fillText(clockTime(ms).slice(0, 5), place, top + AXIS_PX);
+      const label = clockTime(ms).slice(0, step < 60 ? 8 : 5);
+      const half = context.measureText(label).width / 2;
+      if (x >= half && x + half <= this.#width) context.fillText(label, x, top + AXIS_PX);
     }
   }
 
@@ -160,7 +158,7 @@ export class LossMapCanvas {
     const newest = this.#view?.report.second ?? 0;
     const scale = window.devicePixelRatio;
     const edge = (at: number): number => {
-      const x = ((at - newest - 1 + MAP_SECONDS) / MAP_SECONDS) * this.#width;
+      const x = ((at - newest - 1 + this.#range) / this.#range) * this.#width;
       return Math.round(Math.min(this.#width, Math.max(0, x)) * scale) / scale;
     };
     return [edge(second), edge(second + span)];

@@ -8,8 +8,14 @@ export type MapRow = (typeof MAP_ROWS)[number];
 export const LOST_ROWS = ['network', 'ownBuffer', 'late', 'overflow'] as const;
 export type LostRow = (typeof LOST_ROWS)[number];
 
-/** Seconds that the map goes back: as many as receivers remember. */
-export const MAP_SECONDS = 600;
+/** The map goes back two, five or ten minutes, as many as receivers remember. */
+const RANGES = [120, 300];
+const LONGEST_RANGE = 600;
+
+/** How many seconds the map goes back: it grows with what is known. */
+export function rangeOf({ watchedSeconds }: LossReport): number {
+  return RANGES.find((range) => range >= watchedSeconds) ?? LONGEST_RANGE;
+}
 
 /** Numbers of each row; `source` counts breaks of continuity, the others datagrams. */
 export interface MapCounts extends Record<MapRow, number> {
@@ -35,9 +41,9 @@ export function levelOf(count: number): number {
 const LEAST_COLUMN_PX = 1.4;
 const SPANS = [1, 2, 3, 5, 10, 15, 20, 30];
 
-/** How many seconds stand in one column, so that ten minutes fit into the width and columns can be told apart. */
-export function secondsPerColumn(widthPx: number): number {
-  const fits = (span: number): boolean => (widthPx * span) / MAP_SECONDS >= LEAST_COLUMN_PX;
+/** How many seconds stand in one column, so that the range fits into the width and columns can be told apart. */
+export function secondsPerColumn(widthPx: number, range: number): number {
+  const fits = (span: number): boolean => (widthPx * span) / range >= LEAST_COLUMN_PX;
   return SPANS.find(fits) ?? 60;
 }
 

@@ -10,8 +10,8 @@ import {
   columnStart,
   isQuiet,
   MAP_ROWS,
-  MAP_SECONDS,
   minutesOf,
+  rangeOf,
   totalsOf,
   type MapCounts,
 } from './loss-map.ts';
@@ -100,7 +100,9 @@ function Plot({ cursor, span }: { cursor: Signal<number | undefined>; span: Sign
     if (report !== undefined) map.current?.draw({ report, cursor: cursor.value });
   });
   const said = useComputed(() => wordsAt(cursor.value, span.value));
-  const newest = lossReport.value?.second ?? 0;
+  const report = lossReport.value;
+  const newest = report?.second ?? 0;
+  const oldest = report === undefined ? 0 : newest - rangeOf(report) + 1;
   const inColumn = (second: number): number => columnStart(second, span.value);
   const point = ({ currentTarget, clientX }: TargetedPointerEvent<HTMLElement>): void => {
     cursor.value = map.current?.secondAt(clientX - currentTarget.getBoundingClientRect().left);
@@ -119,7 +121,7 @@ function Plot({ cursor, span }: { cursor: Signal<number | undefined>; span: Sign
           type="range"
           aria-label={strings.losses.cursor}
           aria-valuetext={wordsAt(cursor.value ?? newest, span.value)}
-          min={inColumn(newest - MAP_SECONDS + 1)}
+          min={inColumn(oldest)}
           max={inColumn(newest)}
           step={span.value}
           value={inColumn(cursor.value ?? newest)}
