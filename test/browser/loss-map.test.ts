@@ -213,6 +213,16 @@ describe('the map of losses', () => {
     await page.close();
   });
 
+  it('has the means of repair among the numbers', async () => {
+    const repair = { fec: 9, retransmitted: 3, asked: 3, setting: '2022:10x5', refused: {}, advice: [] };
+    show({ 3: { recovered: 12 } }, { repair, lost: 12, recovered: 12 });
+    const page = await openPage();
+    const numbers = await page.locator('.numbers').innerText();
+    expect(numbers).toMatch(/Recovered\s+12\s+9 by FEC, 3 sent again/);
+    expect(numbers).toMatch(/Protected by FEC\s+10×5/);
+    await page.close();
+  });
+
   it('does not blame the network for what bare MPEG-TS cannot tell', async () => {
     show({ 3: { network: 2 } }, { framing: 'udp', lossMayBeUnderstated: true });
     const page = await openPage();

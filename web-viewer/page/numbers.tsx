@@ -1,5 +1,6 @@
 /** Live numbers of the watched stream. A value that is not known has no row: never a made-up zero. */
 import type { JSX } from 'preact';
+import { settingWords } from '../../wire/advice-words.ts';
 import type { StreamSnapshot } from '../../wire/metrics.ts';
 import { bitrate, clockTime, count, milliseconds, percent, seconds } from './format.ts';
 import { lossShare } from './history.ts';
@@ -8,7 +9,7 @@ import { programmeStreams } from './playability.ts';
 import { connection, updatedAt } from './state.ts';
 import { strings } from './strings.ts';
 
-type Row = readonly [label: string, value: string | undefined, detail?: string];
+type Row = readonly [label: string, value: string | undefined, detail?: string | undefined];
 
 export function Numbers({ stream }: { stream: StreamSnapshot }): JSX.Element {
   const stale = connection.state.value.kind === 'lost';
@@ -54,11 +55,17 @@ function figures(stream: StreamSnapshot): Row[] {
     [words.loss, lossMayBeUnderstated ? words.atLeast(share) : share, words.lossOf(lost, received + lost)],
     [words.jitter, jitterMs === undefined ? undefined : milliseconds(jitterMs)],
     [words.buffer, milliseconds(stream.bufferMs)],
-    [words.recovered, count(stream.recovered)],
+    [words.recovered, count(stream.recovered), repairDetail(stream)],
     [words.late, count(stream.late)],
     [words.delay, delay === undefined ? undefined : seconds(delay)],
     [words.continuity, stream.programmes.length > 0 ? count(stream.continuityErrors) : undefined],
   ];
+}
+
+/** By which means; absent while nothing was recovered. */
+function repairDetail({ recovered, repair }: StreamSnapshot): string | undefined {
+  if (repair === undefined || recovered === 0) return undefined;
+  return strings.numbers.repairedBy(repair.fec, repair.retransmitted);
 }
 
 /** What stays as it is, small; and what is worth a row only when it has happened. */
@@ -71,6 +78,10 @@ function facts(stream: StreamSnapshot): Row[] {
     [words.address, stream.address],
     [words.interface, words.interfaceValue(name, address, reason)],
     [words.framing, stream.framing && words.framings[stream.framing]],
+    [
+      words.protection,
+      stream.repair?.setting === undefined ? undefined : settingWords(stream.repair.setting),
+    ],
     [words.missingBefore, happened(stream.missingBefore)],
     [words.reordered, happened(stream.reordered)],
     [words.duplicate, happened(stream.duplicate)],

@@ -78,6 +78,8 @@ export const strings = {
     buffer: 'Receive buffer',
     late: 'Late',
     recovered: 'Recovered',
+    repairedBy: (fec: number, again: number) => `${count(fec)} by FEC, ${count(again)} sent again`,
+    protection: 'Protected by FEC',
     reordered: 'Out of order',
     duplicate: 'Duplicates',
     overflow: 'Buffer overflow',
