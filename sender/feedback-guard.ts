@@ -100,6 +100,12 @@ export class FeedbackGuard {
     return { echoed, free, unchallenged, receiver };
   }
 
+  /** Which receiver a datagram is from that was judged, as in `Standing`; 0: one that does not carry its cookie, or nobody's. */
+  receiverOf(source: Endpoint, datagram: Buffer): number {
+    const receiver = this.#receivers.get(keyOf(source));
+    return receiver && datagram.includes(receiver.cookie) ? receiver.number : 0;
+  }
+
   /** Takes so many bytes, and headers, off the account of an address; false: more than what came from there allows. */
   spend(address: string, bytes: number): boolean {
     const left = (this.#accounts.get(address) ?? 0) - bytes - OVERHEAD_BYTES;

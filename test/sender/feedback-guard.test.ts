@@ -67,6 +67,28 @@ describe('a challenge', () => {
   });
 });
 
+describe('whom a datagram is from', () => {
+  it('is known of those who were judged, and only of what carries their cookie', () => {
+    const guard = new FeedbackGuard({ key: KEY });
+    const cookie = guard.challenge(A, 0);
+    const datagram = Buffer.concat([Buffer.alloc(20), cookie]);
+    expect(guard.receiverOf(A, datagram)).toBe(0);
+    const { receiver } = guard.judge(A, datagram.length, cookie, 0);
+    expect(receiver).toBe(1);
+    expect(guard.receiverOf(A, datagram)).toBe(1);
+    expect(guard.receiverOf(A, Buffer.alloc(40))).toBe(0);
+    expect(guard.receiverOf({ ...A, port: 1 }, datagram)).toBe(0);
+  });
+
+  it('is known of whoever is trusted, without a cookie', () => {
+    const trusted = new BlockList();
+    trusted.addAddress(A.address);
+    const guard = new FeedbackGuard({ key: KEY, trusted });
+    guard.judge(A, 60, undefined, 0);
+    expect(guard.receiverOf(A, Buffer.alloc(40))).toBe(1);
+  });
+});
+
 describe('the account of an address', () => {
   it('allows three times what came from there, headers of ours taken off', () => {
     const guard = new FeedbackGuard({ key: KEY });
