@@ -113,7 +113,7 @@ describe('a trial says what the codecs do', () => {
             setting.kind === 'rs'
               ? missedByBlocks(setting.shape, count, lost)
               : missedByMatrix(setting.matrix, count, lost);
-          const trial = new Trial(patternOf(lost), 0, Infinity);
+          const trial = new Trial(patternOf(lost), { from: 0 });
           expect(`${formatFecSetting(setting)} leaves ${trial.missed(setting, 0)}`).toBe(
             `${formatFecSetting(setting)} leaves ${missed}`,
           );

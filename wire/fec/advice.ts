@@ -83,7 +83,7 @@ export function repairedShare(trial: Trial, setting: FecSetting): number {
  * would help.
  */
 export function advise(pattern: LossPattern, options: AdviceOptions): RepairAdvice[] {
-  const trial = new Trial(pattern, options.from, MOST_LOSSES);
+  const trial = new Trial(pattern, { from: options.from, most: MOST_LOSSES });
   if (trial.lost === 0) return [];
   const all = front(trial, options).filter(({ repairedShare }) => repairedShare >= LEAST_HELP);
   const best = all.at(-1)?.repairedShare ?? 0;

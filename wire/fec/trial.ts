@@ -14,12 +14,22 @@ import type { FecMatrix } from './smpte2022.ts';
 /** Of a run this much counts as work: blocks that lie within are lost without a look. */
 const RUN_WORK = 1024;
 
+/** Which losses are taken. */
+export interface TrialOptions {
+  /** None before this index. */
+  from: number;
+  /** So many of them, the latest; a long run counts as 1024. Default: all. */
+  most?: number;
+  /** No run that is longer: an outage, which no FEC repairs. Default: all. */
+  longest?: number;
+}
+
 /** Some losses that settings are tried on. */
 export class Trial {
   /** How many losses they are. */
   readonly lost: number;
   /** Runs of losses: how many, the first index of each and one past its last, both from `#base` on. */
-  readonly #count: number;
+  #count = 0;
   readonly #firsts: Int32Array;
   readonly #ends: Int32Array;
   readonly #base: number;
@@ -28,22 +38,17 @@ export class Trial {
   readonly #matrix = new MatrixTrial();
   readonly #blocks = new BlocksTrial();
 
-  /**
-   * @param from losses before this index are left aside
-   * @param most so many losses are taken, the latest; long runs count as 1024
-   */
-  constructor(pattern: LossPattern, from: number, most: number) {
+  constructor(pattern: LossPattern, { from, most = Infinity, longest = Infinity }: TrialOptions) {
     let first = pattern.length;
     for (let work = 0; first > 0 && work < most; first--) {
       const run = pattern.at(first - 1);
       if (!run || run.first + run.count <= from) break;
       work += Math.min(run.count, RUN_WORK);
     }
-    this.#count = pattern.length - first;
     this.#base = Math.max(from, pattern.at(first)?.first ?? 0);
-    this.#firsts = new Int32Array(this.#count);
-    this.#ends = new Int32Array(this.#count);
-    this.lost = this.#take(pattern, first);
+    this.#firsts = new Int32Array(pattern.length - first);
+    this.#ends = new Int32Array(pattern.length - first);
+    this.lost = this.#take(pattern, first, longest);
   }
 
   /**
@@ -83,15 +88,16 @@ export class Trial {
       : this.#matrix.missed(this.#lostAt, count, setting.matrix);
   }
 
-  #take(pattern: LossPattern, first: number): number {
+  /** Takes the runs from a place on; returns how many losses they are. */
+  #take(pattern: LossPattern, firstPlace: number, longest: number): number {
     let lost = 0;
-    for (let place = 0; place < this.#count; place++) {
-      const run = pattern.at(first + place);
-      if (!run) continue;
+    for (let place = firstPlace; place < pattern.length; place++) {
+      const run = pattern.at(place);
+      if (!run || run.count > longest) continue;
       const begin = Math.max(run.first - this.#base, 0);
       const end = run.first + run.count - this.#base;
-      this.#firsts[place] = begin;
-      this.#ends[place] = end;
+      this.#firsts[this.#count] = begin;
+      this.#ends[this.#count++] = end;
       lost += end - begin;
     }
     return lost;

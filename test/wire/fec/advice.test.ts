@@ -73,7 +73,7 @@ describe('a trial', () => {
   ];
   for (const [setting, name, losses, missed] of cases)
     it(`of ${setting} knows what becomes of ${name}`, () =>
-      expect(new Trial(patternOf(losses), 0, Infinity).missed(settingOf(setting), 0)).toBe(missed));
+      expect(new Trial(patternOf(losses), { from: 0 }).missed(settingOf(setting), 0)).toBe(missed));
 
   it('says the same wherever it all happens', () => {
     const anywhere = fc.integer({ min: -1000, max: 2 ** 45 });
@@ -81,10 +81,10 @@ describe('a trial', () => {
     const settings = fc.constantFrom('2022:10x5', '2022:5x10+rows', 'rs:10,2', 'rs:20,3,4').map(settingOf);
     fc.assert(
       fc.property(anywhere, losses, settings, (by, all, setting) => {
-        const here = new Trial(patternOf(all), 0, Infinity);
+        const here = new Trial(patternOf(all), { from: 0 });
         const moved = new LossPattern(by - 5);
         for (const [first, count] of all) moved.lost(first + by, count);
-        const there = new Trial(moved, -Infinity, Infinity);
+        const there = new Trial(moved, { from: -Infinity });
         expect(there.missed(setting, by)).toBe(here.missed(setting, 0));
         expect(there.missed(setting, by + 7 * fecSpan(setting))).toBe(here.missed(setting, 0));
       }),
@@ -92,15 +92,21 @@ describe('a trial', () => {
   });
 
   it('stops counting when nobody asks any more', () => {
-    const trial = new Trial(network({ loss: 0.5 }, 1500), 0, Infinity);
+    const trial = new Trial(network({ loss: 0.5 }, 1500), { from: 0 });
     const missed = trial.missed(settingOf('rs:10,1'), 0, 100);
     expect(missed).toBeGreaterThan(100);
     expect(missed).toBeLessThan(130);
   });
 
+  it('leaves outages aside when it is told to', () => {
+    const trial = new Trial(patternOf([[100, 1], [1100, 129], [2100, 128]]), { from: 0, longest: 128 }); // prettier-ignore
+    expect(trial.lost).toBe(129);
+    expect(trial.missed(settingOf('rs:10,2'), 0)).toBe(128);
+  });
+
   it('takes the latest losses only', () => {
     const pattern = patternOf([[100, 1], [1100, 3], [2100, 2], [3100, 5]]); // prettier-ignore
-    const lost = (from: number, most: number): number => new Trial(pattern, from, most).lost;
+    const lost = (from: number, most: number): number => new Trial(pattern, { from, most }).lost;
     expect([lost(0, 100), lost(1101, 100), lost(0, 6), lost(0, 1), lost(4000, 100)]).toEqual([
       11, 9, 7, 5, 0,
     ]);
@@ -146,7 +152,7 @@ describe('what is advised', () => {
     for (const latencyMs of [100, 200, Infinity]) {
       it(`against ${name} repairs more and more for more and more, with ${latencyMs} ms of latency`, () => {
         const pattern = network(options, 2000);
-        const trial = new Trial(pattern, 0, 1500);
+        const trial = new Trial(pattern, { from: 0, most: 1500 });
         const advice = advised(pattern, { latencyMs });
         expect(advice.length).toBeLessThanOrEqual(4);
         for (const [place, { setting, repairedShare: share, overheadShare, delayMs }] of advice.entries()) {
@@ -187,7 +193,7 @@ describe('what is advised', () => {
     expect(advised(pattern, { present: settingOf(best?.setting ?? '') })).toEqual([]);
     const better = advised(pattern, { present: settingOf('rs:10,1') });
     expect(better.length).toBeGreaterThan(0);
-    const present = repairedShare(new Trial(pattern, 0, 1500), settingOf('rs:10,1'));
+    const present = repairedShare(new Trial(pattern, { from: 0, most: 1500 }), settingOf('rs:10,1'));
     for (const { repairedShare: share } of better) expect(share).toBeGreaterThan(present);
     expect(advised(pattern, { present: settingOf('rs:10,5') }).map(({ setting }) => setting)).toEqual([
       best?.setting,
