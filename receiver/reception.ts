@@ -117,6 +117,7 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
       cname,
       random,
       figures: () => this.#stream.report(),
+      losses: (own) => this.#stream.lossReport(own),
     });
   }
 

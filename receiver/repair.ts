@@ -6,6 +6,8 @@
  *     retransmissions (P + 6, P + 1) ────────────────┴─► recovered ─► window
  *     what is still missing ─► NACK generator ─► lists of sequence numbers
  *
+ * It also learns what the network loses, whatever is done about it: for advice, and for the sender.
+ *
  * A second path needs nothing of this: what comes on it is merged before (`path-merge.ts`).
  */
 import type { ReceiveWindow } from '../jitter-buffer/ordering.ts';
@@ -13,12 +15,16 @@ import type { Release } from '../jitter-buffer/release.ts';
 import { emptyArrival, type Arrival } from '../jitter-buffer/slab.ts';
 import { fecSpan, type FecSetting } from '../wire/fec/fec-setting.ts';
 import { RTP_PARITY } from '../wire/fec/parity-packet.ts';
+import type { RepairAdvice } from '../wire/metrics.ts';
 import { RTP_MP2T } from '../wire/rtp.ts';
+import type { UnknownPacket } from '../wire/rtcp.ts';
 import { parseRtx, restoreOriginal, type RtxFault } from '../wire/rtx.ts';
 import type { Epoch } from './epoch.ts';
 import { FecBlockDecoder } from './fec-block-decoder.ts';
 import { FecDecoder, type RepairedWindow } from './fec-decoder.ts';
+import { LossReporter } from './loss-reporter.ts';
 import { NackGenerator, type Expectation } from './nack-generator.ts';
+import { RepairAdvisor } from './repair-advisor.ts';
 
 /** What repair has done, over all epochs of a stream. */
 export interface RepairCounters {
@@ -38,6 +44,7 @@ export interface RepairOptions {
   window: ReceiveWindow;
   release: Release;
   epoch: Epoch;
+  latencyMs: number;
   /** Others receive the same datagrams and may ask for them. */
   isMulticast: boolean;
   /** Uniform in [0, 1). */
@@ -59,6 +66,8 @@ export class Repair {
   readonly #arrival: Arrival = emptyArrival();
   readonly #window: RepairedWindow;
   readonly #nacks: NackGenerator;
+  readonly #advisor: RepairAdvisor;
+  readonly #losses: LossReporter;
   #matrices: FecDecoder | undefined;
   #blocks: FecBlockDecoder | undefined;
   #endIndex = 0;
@@ -70,6 +79,8 @@ export class Repair {
   constructor(options: RepairOptions) {
     this.#options = options;
     this.#window = this.#repairedWindow();
+    this.#advisor = new RepairAdvisor(options.latencyMs);
+    this.#losses = new LossReporter(this.#advisor.pattern);
     const { isMulticast, random } = options;
     this.#nacks = new NackGenerator({ expectation: this.#expectation(), isMulticast, random });
   }
@@ -129,6 +140,25 @@ export class Repair {
     this.#matrices?.sentUntil(endIndex);
   }
 
+  /** These were given up. */
+  gaveUp(first: number, count: number): void {
+    this.#advisor.pattern.lost(first, count);
+  }
+
+  /** Settings of FEC that would have done better, see `RepairAdvisor`. */
+  advice(now: number): readonly RepairAdvice[] {
+    this.#advisor.pattern.knownUntil(this.#options.window.next);
+    return this.#advisor.advice(now, 1000 / this.#options.epoch.log.spacingMs, this.setting);
+  }
+
+  /** What the network lost since the call before, for the sender; `undefined`: nothing is certain. @param ssrc ours */
+  lossReport(ssrc: number): UnknownPacket | undefined {
+    const { window, epoch } = this.#options;
+    this.#advisor.pattern.knownUntil(window.next);
+    const firstSequence = epoch.firstSequence & 0xffff;
+    return this.#losses.report({ ssrc, mediaSsrc: epoch.ssrc, firstSequence });
+  }
+
   /** The sequence numbers to ask for now, as many as one NACK takes. */
   poll(now: number): readonly number[] | undefined {
     this.#blocks?.passed(this.#options.window.next);
@@ -173,7 +203,9 @@ export class Repair {
     arrival.arrivedAt = this.#at;
     const before = window.counters.recovered;
     release.push(arrival, this.#at);
-    return window.counters.recovered > before;
+    if (window.counters.recovered === before) return false;
+    this.#advisor.pattern.lost(index, 1);
+    return true;
   }
 
   #repairedWindow(): RepairedWindow {

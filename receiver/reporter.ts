@@ -8,7 +8,14 @@ import type { Endpoint } from '../wire/address.ts';
 import { compactFromMs, compactNtp } from '../wire/clock.ts';
 import { parseLanc, writeLanc, type LancReport } from '../wire/lanc.ts';
 import { writeNack } from '../wire/rtcp-feedback.ts';
-import { parseRtcp, writeRtcp, type AppPacket, type ReportBlock, type RtcpPacket } from '../wire/rtcp.ts';
+import {
+  parseRtcp,
+  writeRtcp,
+  type AppPacket,
+  type ReportBlock,
+  type RtcpPacket,
+  type UnknownPacket,
+} from '../wire/rtcp.ts';
 import type { Stage } from '../wire/stage.ts';
 
 /** What the receive log knows of the current stream, in the wire's units (see `ReportBlock`). */
@@ -52,6 +59,8 @@ export interface ReceiverReporterOptions {
   random: () => number;
   /** The figures of the current stream, with the fraction lost since the call before. Called once for each report. */
   figures: () => ReportFigures | undefined;
+  /** What the network lost of it since the call before, for lancast senders. @param ssrc ours */
+  losses?: (ssrc: number) => UnknownPacket | undefined;
 }
 
 /** What is remembered of one sender. */
@@ -234,6 +243,8 @@ export class ReceiverReporter implements Stage<ReceiverReporterInput, ReceiverRe
     const delaySinceLastSr = compactFromMs(now - sender.lastSrAt);
     const block = figures && { ...figures, ssrc: sender.ssrc, lastSr, delaySinceLastSr };
     const packets = this.#opening(sender, block ? [block] : []);
+    const losses = sender.lanc && this.#options.losses?.(this.#options.ssrc);
+    if (losses) packets.push(losses);
     this.stats.reported++;
     this.#known = true;
     return { kind: 'rtcp', datagram: writeRtcp([...packets, ...more]), destination };

@@ -39,6 +39,9 @@ class Notes implements Sink {
 /** Lets `ms` pass, with everything that happens meanwhile. */
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
+/** What was lost, packet by packet (RFC 3611). */
+const XR = { kind: 'unknown', packetType: 207 };
+
 describe('startReceiver', () => {
   let engine: FakeEngine;
   let open: ReceiverSession[];
@@ -226,7 +229,7 @@ describe('startReceiver', () => {
     expect(engine.sent.length).toBeGreaterThanOrEqual(1);
     for (const { datagram, to } of engine.sent) {
       expect(to).toEqual(REPORTS);
-      expect(parseRtcp(datagram)).toMatchObject([{ kind: 'rr' }, { kind: 'sdes' }]);
+      expect(parseRtcp(datagram)).toMatchObject([{ kind: 'rr' }, { kind: 'sdes' }, XR]);
     }
     await session.close();
   });
@@ -237,7 +240,7 @@ describe('startReceiver', () => {
     await session.close();
     const last = engine.sent.at(-1);
     expect(last?.to).toEqual(REPORTS);
-    expect(parseRtcp(last!.datagram)).toMatchObject([{ kind: 'rr' }, { kind: 'sdes' }, { kind: 'bye' }]);
+    expect(parseRtcp(last!.datagram)).toMatchObject([{ kind: 'rr' }, { kind: 'sdes' }, XR, { kind: 'bye' }]);
   });
 
   it('hears what the sender answers to its reports', async () => {
