@@ -29,6 +29,9 @@ export interface FecFigures {
 /** Where the memory of all repair packets of the process comes from. */
 export const REPAIR_POOL = new ChunkPool(PARITY_HEADROOM_BYTES);
 
+/** Of all engines, when nobody asks for another one. */
+const LONGEST_DEFAULT_QUANTUM_MS = 5;
+
 /** Takes the runs that leave the pacer in order, and `undefined` for the end. */
 export class FecProtection implements Stage<MediaRun | undefined, RepairRun> {
   readonly wakeAt = Infinity;
@@ -37,14 +40,19 @@ export class FecProtection implements Stage<MediaRun | undefined, RepairRun> {
   /** The next sequence numbers: each stream has one series, whatever encoder makes it. */
   readonly #sequences: Record<FecDirection, number>;
   readonly #newestDueAt: Record<FecDirection, number> = { column: -Infinity, row: -Infinity };
+  readonly #behindMs: number;
   #setting: FecSetting | undefined;
   #encoder: FecEncoder | FecBlockEncoder | undefined;
   #packets = 0;
   #bytes = 0;
 
-  /** @param sequences 16 random bits for each stream: its first sequence numbers */
-  constructor(sequences: Readonly<Record<FecDirection, number>>) {
+  /**
+   * @param sequences 16 random bits for each stream: its first sequence numbers
+   * @param quantumMs repair packets leave so much later than encoders say: what they protect, in another queue, is to leave before
+   */
+  constructor(sequences: Readonly<Record<FecDirection, number>>, quantumMs = LONGEST_DEFAULT_QUANTUM_MS) {
     this.#sequences = { ...sequences };
+    this.#behindMs = quantumMs;
   }
 
   get figures(): FecFigures {
@@ -84,7 +92,8 @@ export class FecProtection implements Stage<MediaRun | undefined, RepairRun> {
     for (let slot = run.first; slot < run.end; slot++) {
       this.#bytes += lengths[slot] ?? 0;
       // What is left of the encoder before reaches into the time of this one.
-      dueAt[slot] = this.#newestDueAt[stream] = Math.max(this.#newestDueAt[stream], dueAt[slot] ?? 0);
+      const at = (dueAt[slot] ?? 0) + this.#behindMs;
+      dueAt[slot] = this.#newestDueAt[stream] = Math.max(this.#newestDueAt[stream], at);
     }
     const count = run.end - run.first;
     this.#packets += count;

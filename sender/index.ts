@@ -93,7 +93,7 @@ class Sender implements SenderSession {
   #closing: Promise<void> | undefined;
 
   constructor(options: SenderOptions, outlets: Outlets) {
-    const { source, random, bitsPerSecond, fec } = options;
+    const { source, random, bitsPerSecond, quantumMs, fec } = options;
     const { live, transportStream } = source.description;
     const draw = (bits: number): number => Math.floor(random() * 2 ** bits);
     const [ssrc, sequence, timestamp] = [draw(32), draw(16), draw(32)];
@@ -126,7 +126,8 @@ class Sender implements SenderSession {
         wallAt,
       });
     }
-    if (fec !== undefined) this.#protection = new FecProtection({ column: draw(16), row: draw(16) });
+    if (fec !== undefined)
+      this.#protection = new FecProtection({ column: draw(16), row: draw(16) }, quantumMs);
     if (fec !== 'auto') this.#protection?.change(fec);
     this.ended = this.#run();
     this.ended.catch(() => undefined); // whoever only closes need not listen

@@ -199,11 +199,26 @@ static void count_messages(struct arrivals *arrivals) {
   arrivals->counting_since = arrivals->batch->now;
 }
 
+static bool is_older(const struct arrival_socket *a, const struct arrival_socket *b) {
+  return !a || (b && a->number < b->number); /* the stopper is no socket */
+}
+
+/* What was opened first is read first: media before what repairs it. The kernel turns them round each time. */
+static void sort_by_age(struct epoll_event *events, int count) {
+  for (int i = 1; i < count; i++) {
+    const struct epoll_event event = events[i];
+    int at = i;
+    for (; at > 0 && is_older(event.data.ptr, events[at - 1].data.ptr); at--) events[at] = events[at - 1];
+    events[at] = event;
+  }
+}
+
 enum reading read_sockets(struct arrivals *arrivals) {
   struct epoll_event events[EVENTS];
   enum reading all = READ_NOTHING;
   sample_clocks(arrivals->batch);
   const int count = epoll_wait(arrivals->epoll, events, EVENTS, 0);
+  sort_by_age(events, count);
   for (int i = 0; i < count; i++) {
     if (!events[i].data.ptr) continue; /* the stopper */
     const enum reading one = read_socket(arrivals, events[i].data.ptr);
