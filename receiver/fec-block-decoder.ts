@@ -48,6 +48,8 @@ interface Recovered {
   neighbours: Neighbours;
 }
 
+/** Kinds of blocks that are believed at a time. */
+const KINDS = 2;
 const TIMESTAMP_AT = 4;
 const TIMESTAMP_END = 8;
 
@@ -64,8 +66,11 @@ export class FecBlockDecoder {
   /** The highest index that came. */
   #newest = 0;
   #stamps: Stamps = 'unknown';
-  /** The last block that was proved, and whether it was the first of its kind: others may have waited for it. */
-  #proved: ParityBlock | undefined;
+  /**
+   * The last blocks that were proved: of the kind that came up last, and of the one before, for after a change the last repair
+   * packets of that are still to come. And whether one was the first of its kind: others may have waited for it.
+   */
+  readonly #proved: ParityBlock[] = [];
   #isProofNew = false;
   #reach = 0;
   #scratch = Buffer.alloc(0);
@@ -79,8 +84,9 @@ export class FecBlockDecoder {
 
   /** How the sender protects the stream, once a block has proved it. */
   get setting(): FecSetting | undefined {
-    if (!this.#proved) return undefined;
-    const { dataShards, parityShards, interleave } = this.#proved;
+    const [proved] = this.#proved;
+    if (!proved) return undefined;
+    const { dataShards, parityShards, interleave } = proved;
     return { kind: 'rs', shape: { dataShards, parityShards, interleave } };
   }
 
@@ -233,11 +239,14 @@ export class FecBlockDecoder {
     if (parity.compare(check, TIMESTAMP_END, end, TIMESTAMP_END, end) !== 0) return false;
     const isKept = parity.compare(check, TIMESTAMP_AT, TIMESTAMP_END, TIMESTAMP_AT, TIMESTAMP_END) === 0;
     const stamps = isKept ? 'kept' : 'renewed';
-    const isOnGrid = this.#isOnGrid(block);
-    this.#isProofNew ||= !isOnGrid || stamps !== this.#stamps;
+    const kind = this.#proved.findIndex((proved) => isOnGridOf(proved, block));
+    this.#isProofNew ||= kind < 0 || stamps !== this.#stamps;
     this.#stamps = stamps;
-    // The last blocks of a stream are shorter, and may begin anywhere then.
-    if (!isOnGrid || block.dataShards === this.#proved?.dataShards) this.#proved = block;
+    if (kind < 0) {
+      this.#proved.unshift(block);
+      this.#proved.length = Math.min(this.#proved.length, KINDS);
+      // The last blocks of a stream are shorter, and may begin anywhere then.
+    } else if (block.dataShards === this.#proved[kind]?.dataShards) this.#proved[kind] = block;
     return true;
   }
 
@@ -255,21 +264,15 @@ export class FecBlockDecoder {
     if (doubt === 'alone') return 'wait';
     if (isProved) return undefined;
     // What protects a single packet is its copy: nothing is made up from others. Before any proof two neighbours have to do.
-    const isPlausible = this.#proved ? this.#isOnGrid(block) : neighbours.after !== undefined;
+    const isPlausible = this.#proved.length > 0 ? this.#isOnGrid(block) : neighbours.after !== undefined;
     if (block.dataShards > 1 && !isPlausible) return 'wait';
     if (doubt === undefined || this.#stamps === 'renewed') return undefined;
     return this.#stamps === 'unknown' ? 'wait' : doubt;
   }
 
-  /** Whether a block has the shape of the one that was proved, or is a shorter one, and lies where such ones begin. */
-  #isOnGrid({ first, dataShards, parityShards, interleave, shardBytes, ssrc }: ParityBlock): boolean {
-    const proved = this.#proved;
-    if (!proved || dataShards > proved.dataShards || parityShards !== proved.parityShards) return false;
-    if (interleave !== proved.interleave || shardBytes !== proved.shardBytes || ssrc !== proved.ssrc)
-      return false;
-    const span = proved.dataShards * interleave;
-    const beyond = Math.abs(first - proved.first) % span;
-    return beyond < interleave || beyond > span - interleave;
+  /** Whether a block is of a kind that was proved. */
+  #isOnGrid(block: ParityBlock): boolean {
+    return this.#proved.some((proved) => isOnGridOf(proved, block));
   }
 
   #sourceAt(block: ParityBlock, place: number): Buffer | undefined {
@@ -283,4 +286,17 @@ export class FecBlockDecoder {
       this.#scratch = Buffer.allocUnsafeSlow(2 * start + MAX_DATAGRAM_BYTES);
     return this.#scratch.subarray(start, start + bytes);
   }
+}
+
+/** Whether a block has the shape of one that was proved, or is a shorter one, and lies where such ones begin. */
+function isOnGridOf(
+  proved: ParityBlock,
+  { first, dataShards, parityShards, interleave, shardBytes, ssrc }: ParityBlock,
+): boolean {
+  if (dataShards > proved.dataShards || parityShards !== proved.parityShards) return false;
+  if (interleave !== proved.interleave || shardBytes !== proved.shardBytes || ssrc !== proved.ssrc)
+    return false;
+  const span = proved.dataShards * interleave;
+  const beyond = Math.abs(first - proved.first) % span;
+  return beyond < interleave || beyond > span - interleave;
 }

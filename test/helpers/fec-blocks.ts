@@ -91,7 +91,7 @@ function departuresOf({ stream, run }: { stream: 'media' | 'repair'; run: MediaR
 }
 
 /** All datagrams in the order in which they leave; media before repair packets of the same time. */
-export function inOrderOfLeaving(departures: readonly Departure[]): Departure[] {
+export function inOrderOfLeaving<T extends Departure>(departures: readonly T[]): T[] {
   const rank = ({ stream }: Departure): number => (stream === 'media' ? 0 : 1);
   return [...departures].sort((a, b) => a.transmitTicks - b.transmitTicks || rank(a) - rank(b));
 }
