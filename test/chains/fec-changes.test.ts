@@ -92,27 +92,37 @@ interface Verdict {
 /** Receives a stream but for what is lost. Throws for a wrong byte, and for what nobody can have recovered. */
 function receive(stream: readonly Sent[], isLost: () => boolean): Verdict {
   const receiver = new RepairedReceiver();
-  const losses = new Map<string, number>();
-  const media = new Map<number, Sent>();
+  const losses = new Map<string | undefined, number>();
   for (const sent of stream) {
-    const index = sent.stream === 'media' ? sent.bytes.readUInt16BE(2) : undefined;
-    if (index !== undefined) media.set(index, sent);
     if (!isLost()) receiver.receive(sent);
-    else if (sent.block !== undefined) losses.set(sent.block, (losses.get(sent.block) ?? 0) + 1);
-    if (index !== undefined) receiver.decoder.passed(index - WAITED);
+    else losses.set(sent.block, (losses.get(sent.block) ?? 0) + 1);
+    if (sent.stream === 'media') receiver.decoder.passed(sent.bytes.readUInt16BE(2) - WAITED);
   }
   const verdict: Verdict = { recovered: 0, withheld: 0, missed: 0 };
-  for (const [index, sent] of media) {
-    const held = receiver.held.get(index);
-    if (held && !held.equals(sent.bytes)) throw new Error(`a wrong byte in ${index}`);
-    const fate = receiver.recovered.has(index) ? 'recovered' : held ? undefined : 'missed';
+  for (const sent of stream) {
+    if (sent.stream === 'repair') continue;
     const lost = sent.block === undefined ? Infinity : (losses.get(sent.block) ?? 0);
-    if (fate === 'recovered' && lost > sent.parityShards)
-      throw new Error(`${index} cannot have been recovered`);
-    if (fate && lost <= sent.parityShards)
-      verdict[fate === 'missed' && lost === sent.parityShards ? 'withheld' : fate]++;
+    const fate = fateOf(sent, receiver, lost);
+    if (fate) verdict[fate]++;
   }
   return verdict;
+}
+
+/** What became of a datagram of whose block so many were lost; `undefined`: it came, or cannot be recovered. */
+function fateOf(
+  { bytes, parityShards }: Sent,
+  receiver: RepairedReceiver,
+  lost: number,
+): keyof Verdict | undefined {
+  const index = bytes.readUInt16BE(2);
+  const held = receiver.held.get(index);
+  if (held && !held.equals(bytes)) throw new Error(`a wrong byte in ${index}`);
+  if (receiver.recovered.has(index)) {
+    if (lost > parityShards) throw new Error(`${index} cannot have been recovered`);
+    return 'recovered';
+  }
+  if (held || lost > parityShards) return undefined;
+  return lost === parityShards ? 'withheld' : 'missed';
 }
 
 const shapes = fc.record({
