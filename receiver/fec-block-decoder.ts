@@ -186,14 +186,9 @@ export class FecBlockDecoder {
     const check = spare && wanted.pop()?.bytes;
     if (check && !this.#prove(block, spare, check)) return 'contradiction';
     const recovered = wanted.map(({ place, bytes }) => this.#lookAround(block, place, bytes));
-    for (const packet of recovered) {
-      const fault = this.#judge(block, packet, spare !== undefined);
-      if (fault) return fault;
-      if (isEven) continue;
-      const length = unpaddedBytes(packet.bytes);
-      if (length === undefined) return 'unequal-lengths';
-      packet.bytes = packet.bytes.subarray(0, length);
-    }
+    const fault = this.#judgeAll(block, recovered, spare !== undefined);
+    if (fault) return fault;
+    if (!isEven && !recovered.every(unpad)) return 'unequal-lengths';
     if (this.#stamps === 'renewed') for (const { bytes, neighbours } of recovered) restamp(bytes, neighbours);
     for (const { bytes, neighbours } of recovered)
       if (this.#window.recover(neighbours.index, bytes)) this.counters.recovered++;
@@ -256,16 +251,39 @@ export class FecBlockDecoder {
     return { bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), neighbours };
   }
 
+  /** What speaks against what was recovered of a block. */
+  #judgeAll(
+    block: ParityBlock,
+    recovered: readonly Recovered[],
+    isProved: boolean,
+  ): Doubt | 'wait' | undefined {
+    const isPlausible = isProved || this.#isPlausible(block, recovered);
+    for (const packet of recovered) {
+      const fault = this.#judge(packet, isProved, isPlausible);
+      if (fault) return fault;
+    }
+    return undefined;
+  }
+
+  /** Without a proof of its own. What protects a single packet is its copy: nothing is made up from others. */
+  #isPlausible(block: ParityBlock, recovered: readonly Recovered[]): boolean {
+    if (block.dataShards === 1) return true;
+    if (this.#proved.length > 0) return this.#isOnGrid(block);
+    // Before any proof one that lies between two others speaks for all.
+    return recovered.some(({ neighbours }) => neighbours.before && neighbours.after);
+  }
+
   /** What speaks against a recovered packet. */
-  #judge(block: ParityBlock, packet: Recovered, isProved: boolean): Doubt | 'wait' | undefined {
-    const { bytes, neighbours } = packet;
+  #judge(
+    { bytes, neighbours }: Recovered,
+    isProved: boolean,
+    isPlausible: boolean,
+  ): Doubt | 'wait' | undefined {
     const doubt = doubtOf(bytes, (this.#firstSequence + neighbours.index) & 0xffff, neighbours);
     if (doubt === 'bad-header') return doubt;
     if (doubt === 'alone') return 'wait';
     if (isProved) return undefined;
-    // What protects a single packet is its copy: nothing is made up from others. Before any proof two neighbours have to do.
-    const isPlausible = this.#proved.length > 0 ? this.#isOnGrid(block) : neighbours.after !== undefined;
-    if (block.dataShards > 1 && !isPlausible) return 'wait';
+    if (!isPlausible) return 'wait';
     if (doubt === undefined || this.#stamps === 'renewed') return undefined;
     return this.#stamps === 'unknown' ? 'wait' : doubt;
   }
@@ -286,6 +304,14 @@ export class FecBlockDecoder {
       this.#scratch = Buffer.allocUnsafeSlow(2 * start + MAX_DATAGRAM_BYTES);
     return this.#scratch.subarray(start, start + bytes);
   }
+}
+
+/** Takes the zeros off that a packet was filled up with. False: nobody can tell which they are. */
+function unpad(packet: Recovered): boolean {
+  const length = unpaddedBytes(packet.bytes);
+  if (length === undefined) return false;
+  packet.bytes = packet.bytes.subarray(0, length);
+  return true;
 }
 
 /** Whether a block has the shape of one that was proved, or is a shorter one, and lies where such ones begin. */

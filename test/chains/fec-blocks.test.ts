@@ -11,7 +11,7 @@ import {
   protect,
   RepairedReceiver,
 } from '../helpers/fec-blocks.ts';
-import { network, type NetworkOptions } from '../helpers/network.ts';
+import { network, type NetworkOptions, randomFrom } from '../helpers/network.ts';
 
 /** Small packets: what is counted are packets. */
 const PAYLOAD_BYTES = 12;
@@ -112,6 +112,29 @@ function idealResidual(n: number, k: number, p: number): number {
   return p * Math.max(0, 1 - few);
 }
 
+describe('Reed-Solomon against anything', () => {
+  const networks: NetworkOptions[] = [
+    ...[0.01, 0.05, 0.1, 0.2, 0.4].map((loss) => ({ loss })),
+    ...[2, 5, 12, 40].map((meanBurst) => ({ burstLoss: { rate: 0.05, meanBurst } })),
+  ];
+  for (const [place, options] of networks.entries()) {
+    it(`recovers exactly what can be: ${JSON.stringify(options)}, blocks of all shapes, from seed ${place + 1} on`, () => {
+      const random = randomFrom(place + 1);
+      let missing = 0;
+      for (let seed = place + 1; seed < 400; seed += networks.length) {
+        const shape = {
+          dataShards: 1 + Math.floor(random() * 48),
+          parityShards: 1 + Math.floor(random() * 12),
+          interleave: 1 + Math.floor(random() * 8),
+        };
+        const atLeast = 4 * shape.dataShards * shape.interleave;
+        missing += send(cycleOf(shape, Math.max(400, atLeast)), shape, { ...options, seed }).missing;
+      }
+      expect(missing).toBeGreaterThan(0); // some blocks lost too much
+    });
+  }
+});
+
 /** n, k, and the residual loss in percent at 1, 5, 10, 20 and 30 % of independent loss, where it is at least 0.01 %. */
 const INDEPENDENT: [n: number, k: number, ...residuals: (number | undefined)[]][] = [
   [2, 1, 0.01, 0.25, 1, 4, 9],
@@ -153,6 +176,7 @@ const BURSTS: [n: number, k: number, interleave: number, ...residuals: (number |
   [15, 10, 4, 0.07, 0.41, 3.6],
   [28, 18, 1, 0.46, 1.43, 5.8],
   [28, 18, 4, undefined, 0.026, 1.15],
+  [30, 20, 1, 0.51, 1.64, 6.6],
   [30, 20, 4, undefined, 0.018, 1.6],
   [20, 10, 1, 0.33, 0.86, 3.0],
   [20, 10, 4, undefined, undefined, 0.15],

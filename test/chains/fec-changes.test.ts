@@ -191,4 +191,12 @@ describe('a change of protection', () => {
       expect(recovered).toBeGreaterThan(100);
     });
   }
+
+  it('costs no block whose last repair packet comes behind those of another shape', () => {
+    const stream = streamOf(stretchesOf('3184:10,5,4 3998:5,2,8 3742:5,3,1'));
+    expect(receive(stream, lossModel({ loss: 0.1 }, randomFrom(445_652)))).toMatchObject({
+      withheld: 0,
+      missed: 0,
+    });
+  });
 });

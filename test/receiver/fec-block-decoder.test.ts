@@ -98,6 +98,12 @@ describe('FecBlockDecoder', () => {
     });
   }
 
+  it('recovers the last of a stream before anything is proved, when another lies between two', () => {
+    const short = streamOf({ count: 10 });
+    const receiver = receive(without(short, { media: [4, 9], repair: [1] }));
+    expect(recoveredOf(receiver, mediaOf(short))).toEqual([4, 9]);
+  });
+
   it('recovers with either kernel', () => {
     const receiver = receive(
       without(stream, { media: [3, 4, 5] }),
