@@ -4,7 +4,9 @@
  */
 import { Driver } from '../transport/driver.ts';
 import type { Endpoint } from '../wire/address.ts';
+import type { FecSetting } from '../wire/fec/fec-setting.ts';
 import { PTS_HZ } from '../wire/pes.ts';
+import { FecAuto, type FecAutoInput, type FecChange } from './fec-auto.ts';
 import { FeedbackGuard } from './feedback-guard.ts';
 import type { MediaRun } from './media-chunk.ts';
 import { LAST_PORT, type Outlets, RETRANSMISSION_PORT } from './outlets.ts';
@@ -35,10 +37,15 @@ export interface Subject {
   guardKey: Buffer;
   /** The wall clock at a monotonic time. */
   wallAt: (now: number) => number;
+  /** With `fec` of `auto`: from now on the stream is to be protected in this way. */
+  protect: (setting: FecSetting | undefined) => void;
 }
 
 /** Behind the last goodbye, or the last request, receivers are answered for so long, milliseconds. */
 const LINGER_MS = 2000;
+
+/** Said where nobody is ever challenged. */
+const UNHEARD = 'FEC stays off: automatic, it follows receivers that may ask for repairs, and none may';
 
 /** The conversation of one RTP sender. */
 export class Conversation {
@@ -49,6 +56,8 @@ export class Conversation {
   /** Absent when nothing is sent again. */
   readonly #retransmitter: Retransmitter | undefined;
   readonly #repairs: Driver<RetransmitterInput, RetransmitterOutput> | undefined;
+  /** Says how to protect the stream; absent unless that is automatic. */
+  readonly #protection: Driver<FecAutoInput, FecChange> | undefined;
 
   constructor(options: SenderOptions, outlets: Outlets, subject: Subject) {
     const { cname, random } = options;
@@ -58,9 +67,19 @@ export class Conversation {
     const reporting = { ssrc, cname, clockRateHz: PTS_HZ, healPort: 0, departures, random, wallAt };
     this.#reporter = new SenderReporter(reporting);
     this.#reports = new Driver(this.#reporter, (report) => outlets.report(report));
-    this.#retransmitter = this.#makeRetransmitter(subject);
+    const { trustFeedback, fec } = options;
+    const guard = new FeedbackGuard({
+      key: subject.guardKey,
+      ...(trustFeedback && { trusted: trustFeedback }),
+    });
+    this.#retransmitter = this.#makeRetransmitter(subject, guard);
     if (this.#retransmitter)
       this.#repairs = new Driver(this.#retransmitter, (output) => this.#answer(output));
+    if (fec !== 'auto') return;
+    const receiverOf = (source: Endpoint, datagram: Buffer): number => guard.receiverOf(source, datagram);
+    const auto = new FecAuto({ ssrc, departures, receiverOf });
+    this.#protection = new Driver(auto, ({ setting }) => subject.protect(setting));
+    if (!this.#retransmitter) options.source.description.notes.push(UNHEARD);
   }
 
   get receivers(): ReadonlyMap<number, ReceiverFigures> {
@@ -102,6 +121,8 @@ export class Conversation {
     // The reporter first: it knows the round trip by which the other one judges.
     this.#reports.push({ kind: 'rtcp', datagram, source });
     this.#repairs?.push({ kind: 'rtcp', datagram, source });
+    // Behind the retransmitter, which has judged where it comes from.
+    this.#protection?.push({ datagram, source });
   }
 
   /**
@@ -118,6 +139,7 @@ export class Conversation {
   close(): void {
     this.#reports.close();
     this.#repairs?.close();
+    this.#protection?.close();
   }
 
   #answer({ datagram, destination }: RetransmitterOutput): void {
@@ -125,8 +147,8 @@ export class Conversation {
     else this.#outlets.answer(datagram, destination);
   }
 
-  #makeRetransmitter({ ssrc, rtxSequence, guardKey }: Subject): Retransmitter | undefined {
-    const { addresses, cname, trustFeedback } = this.#options;
+  #makeRetransmitter({ ssrc, rtxSequence }: Subject, guard: FeedbackGuard): Retransmitter | undefined {
+    const { addresses, cname } = this.#options;
     const { repairBudget = REPAIR_BUDGET, historyBytes = HISTORY_BYTES, source } = this.#options;
     if (repairBudget === 0) return undefined;
     const ports = addresses.map(({ port }) => port + RETRANSMISSION_PORT);
@@ -138,7 +160,7 @@ export class Conversation {
     return new Retransmitter({
       ssrc,
       cname,
-      guard: new FeedbackGuard({ key: guardKey, ...(trustFeedback && { trusted: trustFeedback }) }),
+      guard,
       receivers: this.#reporter.receivers,
       toGroup: addresses.some(({ scope }) => scope !== 'unicast'),
       destinations: addresses.length,

@@ -124,6 +124,8 @@ class Sender implements SenderSession {
         rtxSequence,
         guardKey,
         wallAt,
+        protect: (setting) =>
+          void this.protect(setting).catch((reason: unknown) => this.#noteUnprotected(reason)),
       });
     }
     if (fec !== undefined)
@@ -178,6 +180,12 @@ class Sender implements SenderSession {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #noteUnprotected(reason: unknown): void {
+    this.source.notes.push(
+      `FEC is not as receivers need it: ${reason instanceof Error ? reason.message : String(reason)}`,
+    );
   }
 
   async #halt(): Promise<void> {

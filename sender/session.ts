@@ -42,7 +42,7 @@ export interface SenderOptions {
   random: () => number;
   /** Canonical name in reports (RFC 7022), at most 255 bytes. */
   cname: string;
-  /** RTP only: how the stream is protected by FEC; `auto`: not at first, and then as `protect` is told. Default: not at all. */
+  /** RTP only: how the stream is protected by FEC; `auto`: not at first, and then as its receivers need it. Default: not at all. */
   fec?: FecSetting | 'auto' | undefined;
   /** RTP only: share of the stream that may be sent again to those who ask, 0 (nothing is) to 1. Default 0.35. */
   repairBudget?: number | undefined;

@@ -5,7 +5,8 @@ import type { ChosenInterface } from '../../transport/udp.ts';
 import { LancastError } from '../../wire/errors.ts';
 import { parseFecSetting, type FecSetting } from '../../wire/fec/fec-setting.ts';
 import { RTP_PARITY } from '../../wire/fec/parity-packet.ts';
-import { isRtcp } from '../../wire/rtcp.ts';
+import { isRtcp, writeRtcp } from '../../wire/rtcp.ts';
+import { writeLossReport } from '../../wire/rtcp-xr.ts';
 import { cookieOf, receiverCompound } from '../helpers/feedback.ts';
 import { address, Memory, Outlet, send } from '../helpers/outlet.ts';
 import { programme } from '../helpers/programme.ts';
@@ -59,6 +60,34 @@ describe.concurrent('a sender with FEC', () => {
     expect(session.progress().fec?.setting).toBeUndefined();
     await session.close();
     expect(outlet.queues).toHaveLength(3);
+  });
+
+  it('protects as receivers need it that have proved where they are, when that is automatic', async () => {
+    const film = programme({ durationMs: 6000 });
+    const { outlet, session } = await send(new Memory([film], 'wait'), { fec: 'auto' });
+    const receiver = { address: '10.0.0.9', port: 40_009 };
+    await sleep(300);
+    outlet.hear(receiverCompound({ mediaSsrc: session.ssrc }), receiver);
+    const challenge = outlet.reports.find(({ to }) => to.address === receiver.address)?.datagram;
+    const echo = cookieOf(challenge ?? Buffer.alloc(0));
+    const first = outlet.datagrams[0]?.datagram.readUInt16BE(2) ?? 0;
+    const lost = [{ first: 7, count: 1 }];
+    const report = { ssrc: 9, mediaSsrc: session.ssrc, firstSequence: first, count: 20, lost };
+    const losses = writeRtcp([writeLossReport(report)]);
+    outlet.hear(Buffer.concat([receiverCompound({ mediaSsrc: session.ssrc }), losses]), receiver);
+    await sleep(1200);
+    expect(session.progress().fec?.setting).toBeUndefined(); // nobody has proved anything
+    outlet.hear(Buffer.concat([receiverCompound({ mediaSsrc: session.ssrc, echo }), losses]), receiver);
+    await sleep(1700);
+    expect(session.progress().fec?.setting).toMatch(/^rs:/);
+    expect(payloadTypes(outlet.sentTo(5006))).toEqual([RTP_PARITY]);
+    await session.close();
+  });
+
+  it('says that automatic protection hears nobody when nobody may ask', async () => {
+    const { session } = await send(new Memory([FILM]), { fec: 'auto', repairBudget: 0 });
+    expect(session.source.notes.join()).toMatch(/FEC stays off/);
+    await session.close();
   });
 
   it('does not wait for repair packets when it is closed', async () => {
