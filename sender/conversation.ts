@@ -118,9 +118,12 @@ export class Conversation {
 
   /** A datagram came to the socket of the reports. It is valid during the call only. */
   hear(datagram: Buffer, source: Endpoint): void {
-    // The reporter first: it knows the round trip by which the other one judges.
-    this.#reports.push({ kind: 'rtcp', datagram, source });
+    const stats = this.#retransmitter?.stats;
+    const flooded = stats?.flooded;
     this.#repairs?.push({ kind: 'rtcp', datagram, source });
+    // Too much comes to be read at all.
+    if (stats?.flooded !== flooded) return;
+    this.#reports.push({ kind: 'rtcp', datagram, source });
     // Behind the retransmitter, which has judged where it comes from.
     this.#protection?.push({ datagram, source });
   }

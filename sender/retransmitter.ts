@@ -203,8 +203,9 @@ export class Retransmitter implements Stage<RetransmitterInput, RetransmitterOut
     const asker = this.#askerOf(feedback, standing, source);
     this.stats.asked += feedback.lost.length;
     for (const [place, sequence] of feedback.lost.entries()) {
-      if (this.#ask(sequence, asker, now)) continue;
-      this.stats.overBudget += feedback.lost.length - place;
+      const refusal = this.#ask(sequence, asker, now);
+      if (refusal === undefined) continue;
+      this.stats[refusal] += feedback.lost.length - place;
       return;
     }
   }
@@ -228,31 +229,28 @@ export class Retransmitter implements Stage<RetransmitterInput, RetransmitterOut
     return { ...standing, cooldownMs, destination: { address, port: standing.echoed ? port : repairPort } };
   }
 
-  /** Takes care of one datagram. False: the budget is used up, which holds for all others at this moment. */
-  #ask(sequence: number, asker: Asker, now: number): boolean {
+  /** Takes care of one datagram; or says what is used up, which holds for all others at this moment. */
+  #ask(sequence: number, asker: Asker, now: number): 'unproven' | 'overBudget' | undefined {
     const index = this.#history.indexOf(sequence, now);
     if (index === undefined) {
       this.stats.unavailable++;
-      return true;
+      return undefined;
     }
     // Receivers of their own copies of the stream lose independently, so each of them has its own repairs.
     const key = this.#options.toGroup ? index : index * (MAX_RECEIVERS + 1) + asker.receiver;
     const destination = this.#destinationFor(asker, this.#repairs.get(key), now);
     if (destination === undefined) {
       this.stats.repeated++;
-      return true;
+      return undefined;
     }
     const bytes = (this.#history.datagram(index)?.length ?? 0) + RTX_MORE_BYTES;
-    if (!asker.free && !this.#options.guard.spend(asker.destination.address, bytes)) {
-      this.stats.unproven++;
-      return true;
-    }
-    if (!this.#budget.take(this.#costMs(bytes) / this.#options.repairBudget, now)) return false;
+    if (!asker.free && !this.#options.guard.spend(asker.destination.address, bytes)) return 'unproven';
+    if (!this.#budget.take(this.#costMs(bytes) / this.#options.repairBudget, now)) return 'overBudget';
     const repair: Repair = { key, index, askedAt: now, destination, sentAt: undefined };
     this.#repairs.delete(key); // so that it comes last
     this.#repairs.set(key, repair);
     this.#waiting.push(repair);
-    return true;
+    return undefined;
   }
 
   /** Where to send a repair that is asked for behind `last`; `undefined`: that one will do. */
