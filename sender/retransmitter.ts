@@ -56,6 +56,8 @@ export const REPAIR_BUDGET = 0.35;
 /** How long is kept when nobody says otherwise, and how much, by all senders of a process: a second of 1 Gbit/s. */
 export const HISTORY_MS = 3000;
 export const HISTORY_BYTES = 128 * 1024 * 1024;
+/** Receivers that are there from the beginning report within this time: the reports they answer leave at 0, 100 and 300 ms. */
+const FIRST_MS = 500;
 /** After a compound its receiver is awaited for so long, should it never report. */
 const AWAITED_MS = 10_000;
 
@@ -171,14 +173,13 @@ export class Retransmitter implements Stage<RetransmitterInput, RetransmitterOut
   }
 
   /**
-   * Behind the first seconds, and while nobody is there who could ask, only what has yet to leave is kept: hundreds of channels
+   * Behind the first moments, and while nobody is there who could ask, only what has yet to leave is kept: hundreds of channels
    * would else run through memory that is in no processor's cache.
    */
   #keep(run: MediaRun, now: number): void {
-    const { historyMs, receivers } = this.#options;
-    this.#awaitedUntil ??= now + historyMs;
+    this.#awaitedUntil ??= now + FIRST_MS;
     this.#history.add(run, now);
-    if (receivers.size === 0 && now >= this.#awaitedUntil) this.#history.letGo(now, 0);
+    if (this.#options.receivers.size === 0 && now >= this.#awaitedUntil) this.#history.letGo(now, 0);
   }
 
   #hear(datagram: Buffer, source: Endpoint, now: number): void {
