@@ -58,6 +58,8 @@ export class Conversation {
   readonly #repairs: Driver<RetransmitterInput, RetransmitterOutput> | undefined;
   /** Says how to protect the stream; absent unless that is automatic. */
   readonly #protection: Driver<FecAutoInput, FecChange> | undefined;
+  /** Somebody may ask for what leaves now. */
+  #isKept = true;
 
   constructor(options: SenderOptions, outlets: Outlets, subject: Subject) {
     const { cname, random } = options;
@@ -93,7 +95,7 @@ export class Conversation {
 
   /** Nobody may ask for datagrams before this index any more. */
   get releasedUpTo(): number {
-    return this.#retransmitter?.releasedUpTo ?? Infinity;
+    return this.#isKept && this.#retransmitter ? this.#retransmitter.releasedUpTo : Infinity;
   }
 
   /** When there is something more to say by itself; `Infinity`: never, as after the last goodbye. */
@@ -113,11 +115,14 @@ export class Conversation {
 
   /** These datagrams have gone into the departure queue. */
   departed(run: MediaRun): void {
+    if (!this.#isKept) return;
     this.#repairs?.push({ kind: 'departed', run });
+    this.#isKept = this.#retransmitter?.isAwaited ?? false;
   }
 
   /** A datagram came to the socket of the reports. It is valid during the call only. */
   hear(datagram: Buffer, source: Endpoint): void {
+    this.#isKept = true;
     const stats = this.#retransmitter?.stats;
     const flooded = stats?.flooded;
     this.#repairs?.push({ kind: 'rtcp', datagram, source });

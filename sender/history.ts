@@ -50,12 +50,19 @@ export class History {
     this.letGo(now);
   }
 
-  /** Lets go of what is older than `keepMs`, or too much. */
-  letGo(now: number, keepMs = this.#options.historyMs): void {
-    const { historyBytes } = this.#options;
+  /** Lets go of all, and does not keep this run either. */
+  skip({ chunk, end }: MediaRun): void {
+    while (this.#chunks.shift());
+    this.#newest = undefined;
+    this.#end = chunk.firstIndex + end;
+  }
+
+  /** Lets go of what is too old, or too much. */
+  letGo(now: number): void {
+    const { historyMs, historyBytes } = this.#options;
     for (let oldest = this.#chunks.at(0); oldest; oldest = this.#chunks.at(0)) {
       const fits = this.#chunks.length * oldest.departure.memory.byteLength <= historyBytes;
-      if (fits && this.#lastDueAt(oldest) > now - keepMs) return;
+      if (fits && this.#lastDueAt(oldest) > now - historyMs) return;
       this.#chunks.shift();
       if (oldest === this.#newest) this.#newest = undefined;
     }

@@ -6,7 +6,6 @@ import { CHUNK_DATAGRAMS, type ChunkPool, type MediaChunk, type MediaRun } from 
 export class LentChunks {
   readonly #pool: ChunkPool;
   readonly #chunks = new Fifo<MediaChunk>();
-  readonly #ends = new Fifo<number>(); // of each: so many datagrams had been pushed with it
   #pushed = 0;
 
   constructor(pool: ChunkPool) {
@@ -17,16 +16,16 @@ export class LentChunks {
   lend({ chunk, first, end }: MediaRun): void {
     this.#pushed += end - first;
     if (end < CHUNK_DATAGRAMS) return;
+    chunk.lentUntil = this.#pushed;
     this.#chunks.push(chunk);
-    this.#ends.push(this.#pushed);
   }
 
   /** So many datagrams, counted from the first one pushed, are needed no more. */
   takeBack(released: number): void {
-    for (let end = this.#ends.at(0); end !== undefined && end <= released; end = this.#ends.at(0)) {
-      const chunk = this.#chunks.shift();
-      this.#ends.shift();
-      if (chunk) this.#pool.give(chunk);
+    for (let oldest = this.#chunks.at(0); oldest; oldest = this.#chunks.at(0)) {
+      if (oldest.lentUntil > released) return;
+      this.#chunks.shift();
+      this.#pool.give(oldest);
     }
   }
 }

@@ -25,6 +25,8 @@ export class MediaChunk {
   readonly headerBytes: number;
   /** The number of its first datagram in the stream, from 0. */
   firstIndex = 0;
+  /** It is free again when so many datagrams have left the queue that it lies in; see `LentChunks`. */
+  lentUntil = 0;
   /** The programme clock of the first byte of each payload: 27 MHz, unwrapped, from any start. */
   readonly programmeTicks = new Float64Array(CHUNK_DATAGRAMS);
   /** When to send each: 27 MHz since the first byte of the stream. Never falls, whatever the programme clock does. */

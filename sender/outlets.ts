@@ -147,8 +147,12 @@ export class Outlets {
 
   /** `undefined` while the queues of the media have room, else resolves when they have. */
   room(): Promise<unknown> | undefined {
-    const waiting = this.#paths.flatMap(({ queue }) => queue.room() ?? []);
-    return waiting.length === 0 ? undefined : Promise.all(waiting);
+    let waiting: Promise<unknown> | undefined;
+    for (const { queue } of this.#paths) {
+      const room = queue.room();
+      if (room) waiting = waiting ? Promise.all([waiting, room]) : room;
+    }
+    return waiting;
   }
 
   /** Resolves when all media that was pushed has left; rejects with a `LancastError` when nothing can be sent at all. */

@@ -19,7 +19,7 @@ import { RateLimit } from './rate-limit.ts';
 
 /** What a retransmitter is told. */
 export type RetransmitterInput =
-  /** A run of RTP datagrams has gone into the departure queue. Its chunk is kept until `releasedUpTo` passes it. */
+  /** A run of RTP datagrams has gone into the departure queue. While somebody is awaited its chunk is kept until `releasedUpTo` passes it. */
   | { kind: 'departed'; run: MediaRun }
   /** A datagram came to the socket the reports leave from. Nothing of it is kept. */
   | { kind: 'rtcp'; datagram: Buffer; source: Endpoint };
@@ -125,6 +125,7 @@ export class Retransmitter implements Stage<RetransmitterInput, RetransmitterOut
   #rtxSequence: number;
   /** Until then somebody may ask, even if nobody reports; `undefined` before the first datagram. */
   #awaitedUntil: number | undefined;
+  #isAwaited = true;
   #askedAt = -Infinity;
 
   constructor(options: RetransmitterOptions) {
@@ -136,6 +137,14 @@ export class Retransmitter implements Stage<RetransmitterInput, RetransmitterOut
   /** Datagrams before this index are not needed here any more: their slots may be written to. */
   get releasedUpTo(): number {
     return this.#history.releasedUpTo;
+  }
+
+  /**
+   * Behind the first moments nothing is kept while nobody is there who could ask: hundreds of channels would else run through memory
+   * that is in no processor's cache. Until a compound comes, runs need not be pushed then.
+   */
+  get isAwaited(): boolean {
+    return this.#isAwaited;
   }
 
   /** When a receiver that has proved where it is, or is trusted, last asked for anything; `-Infinity`: never. */
@@ -172,14 +181,11 @@ export class Retransmitter implements Stage<RetransmitterInput, RetransmitterOut
     return toGroup && receivers.size > 1 ? GATHER_MS : 0;
   }
 
-  /**
-   * Behind the first moments, and while nobody is there who could ask, only what has yet to leave is kept: hundreds of channels
-   * would else run through memory that is in no processor's cache.
-   */
   #keep(run: MediaRun, now: number): void {
     this.#awaitedUntil ??= now + FIRST_MS;
-    this.#history.add(run, now);
-    if (this.#options.receivers.size === 0 && now >= this.#awaitedUntil) this.#history.letGo(now, 0);
+    this.#isAwaited = this.#options.receivers.size > 0 || now < this.#awaitedUntil;
+    if (this.#isAwaited) this.#history.add(run, now);
+    else this.#history.skip(run);
   }
 
   #hear(datagram: Buffer, source: Endpoint, now: number): void {
