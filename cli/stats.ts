@@ -167,7 +167,8 @@ export function healthOf({ packets, unrecovered, continuityErrors }: StatsRow): 
 
 /** The row as a line for people: up to 100 characters while numbers are what they usually are. */
 export function lineOf(row: StatsRow): string {
-  const total = row.packets + row.unrecovered;
+  // What is lost now may be waited for, and what lies behind it with it.
+  const total = Math.max(row.lost, row.packets + row.unrecovered);
   return line([
     row.at.toTimeString().slice(0, 8),
     formatRate(row.bitsPerSecond),

@@ -152,6 +152,11 @@ describe('stats', () => {
       '8.1 Mb/s  1.2 ms 9/770    (1.17 %) 4 (fec 3,nack 1) 0    198 ms fair: network 3,buffer 2',
     ],
     [
+      'no more than all lost, while the rest is held behind what is missing',
+      { packets: 3, bytes: 0, lost: 4, recovered: 4, repair: { ...repair, fec: 4, retransmitted: 0 } },
+      '0 b/s     1.2 ms 4/4      (100 %)  4 (fec 4)        0    198 ms good',
+    ],
+    [
       'lateness in its own column alone',
       { lost: 50, unrecovered: 50, late: 50, causes: { ...NONE, late: 50 } },
       '8.1 Mb/s  1.2 ms 50/815   (6.13 %) 0                50   198 ms bad',

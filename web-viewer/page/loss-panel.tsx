@@ -130,7 +130,7 @@ function Plot({ cursor, span }: { cursor: Signal<number | undefined>; span: Sign
           onInput={({ currentTarget }) => (cursor.value = Number(currentTarget.value))}
         />
       </div>
-      <p class="loss-cursor" aria-hidden="true">
+      <p class={`loss-cursor ${said.value === '' ? 'quiet' : ''}`} aria-hidden="true">
         {said.value || strings.losses.hint}
       </p>
     </>

@@ -65,7 +65,9 @@ function figures(stream: StreamSnapshot): Row[] {
 /** By which means; absent while nothing was recovered. */
 function repairDetail({ recovered, repair }: StreamSnapshot): string | undefined {
   if (repair === undefined || recovered === 0) return undefined;
-  return strings.numbers.repairedBy(repair.fec, repair.retransmitted);
+  const { byFec, sentAgain } = strings.numbers;
+  const { fec, retransmitted } = repair;
+  return [fec > 0 ? byFec(fec) : [], retransmitted > 0 ? sentAgain(retransmitted) : []].flat().join(', ');
 }
 
 /** What stays as it is, small; and what is worth a row only when it has happened. */
