@@ -1,6 +1,6 @@
 /** `lancast probe`: listen to a stream for a while and say whether it is healthy. */
 import type { MediaAddress } from '../wire/address.ts';
-import { adviceSentence } from '../wire/advice-words.ts';
+import { adviceRemedy, adviceSentence } from '../wire/advice-words.ts';
 import type { Programme, StreamSnapshot } from '../wire/metrics.ts';
 import { command, defaulted, single, type Context } from './command.ts';
 import { tellEngine } from './engine.ts';
@@ -76,7 +76,8 @@ export function reportOf(snapshot: StreamSnapshot, problems: readonly string[], 
   const { packets, lost, recovered } = snapshot;
   const total = packets + snapshot.unrecovered;
   const repaired = repairWords(snapshot);
-  const advice = adviceSentence(snapshot.repair?.advice ?? [], latencyMs);
+  const { advice = [] } = snapshot.repair ?? {};
+  const advised = [adviceSentence(advice), adviceRemedy(advice, latencyMs)];
   const rows: readonly (readonly [name: string, value: string])[] = [
     [
       'stream',
@@ -91,7 +92,9 @@ export function reportOf(snapshot: StreamSnapshot, problems: readonly string[], 
     ],
     ...lossRows(snapshot),
     ...(repaired === undefined ? [] : [['repair', repaired] as const]),
-    ...(advice === undefined ? [] : [['advice', advice] as const]),
+    ...advised.flatMap((words, at) =>
+      words === undefined ? [] : [[at === 0 ? 'advice' : '', words] as const],
+    ),
     ['disorder', `${snapshot.reordered} reordered, ${snapshot.duplicate} duplicate, ${snapshot.late} late`],
     ...(snapshot.kernelDrops === undefined
       ? []

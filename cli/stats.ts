@@ -1,6 +1,6 @@
 /** `lancast stats`: a line of counters each second, in the manner of iperf. */
 import type { MediaAddress } from '../wire/address.ts';
-import { adviceSentence } from '../wire/advice-words.ts';
+import { adviceRemedy, adviceSentence } from '../wire/advice-words.ts';
 import type { LossByCause, StreamSnapshot } from '../wire/metrics.ts';
 import { command, defaulted, single, type Context } from './command.ts';
 import { tellEngine } from './engine.ts';
@@ -78,8 +78,9 @@ function sayEnd(snapshot: StreamSnapshot, { latencyMs, voice }: { latencyMs: num
   for (const sentence of sentences) voice.say(`  ! ${sentence}`);
   const repaired = repairWords(snapshot);
   if (repaired !== undefined && lost > 0) voice.say(`    repaired     ${repaired}`);
-  const advice = adviceSentence(repair?.advice ?? [], latencyMs);
-  if (advice !== undefined) voice.say(`  ➜ advice       ${advice}`);
+  const { advice = [] } = repair ?? {};
+  const sentence = adviceSentence(advice);
+  if (sentence !== undefined) voice.say(`  ➜ advice       ${sentence}: ${adviceRemedy(advice, latencyMs)}`);
 }
 
 /** What happened between two snapshots. */

@@ -1,12 +1,8 @@
 /** What another way to protect a stream would have done, in a sentence: the same in the program and on the page. Pure. */
 import type { RepairAdvice } from './metrics.ts';
 
-/**
- * `5×10 would have repaired 99.3 % for 10 % more data, 10×5 all of it for 20 % more`; `undefined` when there is nothing to advise.
- *
- * @param latencyMs how long the receiver waits for what is missing; absent: not known, and then nothing is said of it
- */
-export function adviceSentence(advice: readonly RepairAdvice[], latencyMs = Infinity): string | undefined {
+/** `5×10 would have repaired 99.3 % for 10 % more data, 10×5 all of it for 20 % more`; `undefined` when there is nothing to advise. */
+export function adviceSentence(advice: readonly RepairAdvice[]): string | undefined {
   const [first] = advice;
   if (first === undefined) return undefined;
   const cost = more(first);
@@ -17,11 +13,19 @@ export function adviceSentence(advice: readonly RepairAdvice[], latencyMs = Infi
     if (isOnePrice) return `${name} ${repaired}`;
     return `${name} ${repaired} for ${more(each)} more${at === 0 ? ' data' : ''}`;
   });
-  const slow = advice.filter(({ delayMs }) => delayMs > latencyMs);
-  const waits = slow.map(
-    (each) => `; ${settingWords(each.setting)} needs a --latency above ${roundUp(each.delayMs)}ms`,
-  );
-  return `${parts.join(', ')}${isOnePrice ? `, for ${cost} more data` : ''}${waits.join('')}`;
+  return `${parts.join(', ')}${isOnePrice ? `, for ${cost} more data` : ''}`;
+}
+
+/**
+ * What to type for the setting that repairs most: `send with --fec 2022:10x5, receive with --latency 650ms`.
+ *
+ * @param latencyMs how long the receiver waits for what is missing; absent: not known, and taken for the 200 ms of the default
+ */
+export function adviceRemedy(advice: readonly RepairAdvice[], latencyMs = 200): string | undefined {
+  const best = advice.at(-1);
+  if (best === undefined) return undefined;
+  const latency = best.delayMs < latencyMs ? '' : `, receive with --latency ${nextTen(best.delayMs)}ms`;
+  return `send with --fec ${best.setting}${latency}`;
 }
 
 /** A setting of `--fec` as people say it: `10×5`, `10×5 with rows`, `RS 20+5`, `RS 20+5 interleaved by 4`. */
@@ -45,7 +49,7 @@ function more({ overheadShare }: RepairAdvice): string {
   return `${percent < 9.95 ? Number(percent.toFixed(1)) : Math.round(percent)} %`;
 }
 
-/** The next whole ten of milliseconds. */
-function roundUp(ms: number): number {
-  return Math.ceil(ms / 10) * 10;
+/** The first whole ten of milliseconds above. */
+function nextTen(ms: number): number {
+  return Math.floor(ms / 10) * 10 + 10;
 }

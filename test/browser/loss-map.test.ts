@@ -208,7 +208,9 @@ describe('the map of losses', () => {
     show(BUSY, { repair: { fec: 0, retransmitted: 0, asked: 0, refused: {}, advice } });
     const page = await openPage();
     await page
-      .locator('.losses', { hasText: '10×5 would have repaired all of it, for 20 % more data.' })
+      .locator('.losses', {
+        hasText: '10×5 would have repaired all of it, for 20 % more data: send with --fec 2022:10x5',
+      })
       .waitFor();
     await page.close();
   });

@@ -85,7 +85,7 @@ describe('probe, of what was lost', () => {
     const text = reportOf(snapshotOf({ repair, lost: 12, recovered: 12 }), [], 200);
     expect(text).toMatch(/repair {6}9 by FEC \(5×10\), 3 sent again \(3 asked for\)\n/);
     expect(text).toMatch(
-      /advice {6}10×5 would have repaired all of it, for 20 % more data; 10×5 needs a --latency above 640ms\n/,
+      /advice {6}10×5 would have repaired all of it, for 20 % more data\n {14}send with --fec 2022:10x5, receive with --latency 650ms\n/,
     );
   });
 });

@@ -151,7 +151,7 @@ describe('other words', () => {
     const advice = [{ setting: 'rs:20,5', repairedShare: 1, overheadShare: 0.25, delayMs: 10 }];
     const repair: RepairSnapshot = { fec: 0, retransmitted: 0, asked: 0, refused: {}, advice };
     expect(adviceWords({ ...PLAIN, repair })).toBe(
-      'Another setting of --fec: RS 20+5 would have repaired all of it, for 25 % more data.',
+      'RS 20+5 would have repaired all of it, for 25 % more data: send with --fec rs:20,5.',
     );
     expect(adviceWords(PLAIN)).toBeUndefined();
     expect(adviceWords(repairedBy(1, 1))).toBeUndefined();

@@ -1,5 +1,5 @@
 /** What the heat-map of losses shows, in sentences. Pure. */
-import { adviceSentence } from '../../wire/advice-words.ts';
+import { adviceRemedy, adviceSentence } from '../../wire/advice-words.ts';
 import type { LossReport, StreamSnapshot } from '../../wire/metrics.ts';
 import { clockTime, count } from './format.ts';
 import {
@@ -72,8 +72,9 @@ function lostWords(totals: MapCounts, lately: string, { lossMayBeUnderstated }: 
 
 /** What another way to protect the stream would have done; `undefined` when nothing is advised. */
 export function adviceWords({ repair }: LossyStream): string | undefined {
-  const sentence = adviceSentence(repair?.advice ?? []);
-  return sentence === undefined ? undefined : strings.losses.advice(sentence);
+  const { advice = [] } = repair ?? {};
+  const [sentence, remedy] = [adviceSentence(advice), adviceRemedy(advice)];
+  return sentence && remedy && strings.losses.advice(sentence, remedy);
 }
 
 /** `12 lost in the network, 9 brought back by FEC`; empty when there is nothing. */

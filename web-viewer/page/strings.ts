@@ -174,7 +174,7 @@ export const strings = {
     period: (s: number) => ` Losses come every ${s} s.`,
     bursts: (times: number, lost: number, s: number) =>
       ` They came in ${times} bursts: on average ${count(lost)} datagrams within ${s === 1 ? 'a second' : `${s} s`}.`,
-    advice: (sentence: string) => `Another setting of --fec: ${sentence}.`,
+    advice: (sentence: string, remedy: string) => `${sentence}: ${remedy}.`,
     table: 'Show as a table',
     minute: 'Minute',
     tableNote: 'Minutes in which nothing was lost are left out.',
