@@ -121,6 +121,18 @@ export interface PathsSnapshot {
   paths: readonly [PathSnapshot, PathSnapshot];
 }
 
+/** What was done to hide losses from the viewers of a stream. Recordings and relays have what came. */
+export interface Concealed {
+  /** How often the picture was frozen until the next key frame. */
+  freezes: number;
+  /** How long it stood still, all in all, milliseconds. */
+  frozenMs: number;
+  /** Holes in the sound that were faded over. */
+  soundGaps: number;
+  /** How long they are, all in all, milliseconds. */
+  soundFilledMs: number;
+}
+
 /** The first-priority list of TR 101 290, counted. */
 export interface TransportStreamCounters {
   /** 1.1: synchronisation lost. */
@@ -196,6 +208,8 @@ export interface StreamSnapshot extends LossCounters, TransportStreamCounters {
   causes?: LossByCause;
   /** Absent where nothing is repaired: streams without RTP, and before the first datagram. */
   repair?: RepairSnapshot;
+  /** Absent where nothing is concealed: without a viewer, or as its user asked for. */
+  concealed?: Concealed;
   /** Absent for a stream that comes on one path. */
   paths?: PathsSnapshot;
   /** Datagrams that were none of the three framings, by fault. */

@@ -10,6 +10,7 @@ import { SYNC_BYTE, TS_PACKET_BYTES, payloadOffsetAt, pidAt, unitStartAt } from 
 import { parsePes } from '../../wire/pes.ts';
 import { ProgrammeTable } from '../../wire/programme-table.ts';
 import { startsKeyFrame } from '../key-frame.ts';
+import type { Concealment } from '../concealment.ts';
 import type { Released, Sink } from '../sink.ts';
 
 /** Whole TS packets that follow each other. Nobody writes into one: all listeners share it. */
@@ -29,6 +30,8 @@ export interface FeedRun {
   readonly damaged: boolean;
   /** The clock jumps at the start of this run, or the sender started anew. */
   readonly discontinuity: boolean;
+  /** The picture stands still in this run because so many datagrams were lost; `undefined` while it moves. */
+  readonly frozenBy: number | undefined;
 }
 
 /** Takes the runs in order. Never throws and never waits: a slow page is the listener's own affair. */
@@ -62,6 +65,7 @@ const NOTHING = Buffer.alloc(0);
 
 /** The sink behind the pages of one stream. */
 export class ViewerFeed implements Sink {
+  readonly #concealment: Concealment | undefined;
   readonly #places = new Set<Place>();
   #state: 'waiting' | 'feeding' | 'not-ts' = 'waiting';
   #table = new ProgrammeTable();
@@ -79,10 +83,16 @@ export class ViewerFeed implements Sink {
   #tables: Buffer = NOTHING; // as they stood where the last key run begins
   #damaged = false;
   #discontinuity = false;
+  #frozenBy: number | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   #backlog: FeedRun[] = [];
   #backlogBytes = 0;
+
+  /** @param concealment hides losses; without it pages get what came */
+  constructor(concealment?: Concealment) {
+    this.#concealment = concealment;
+  }
 
   /** `waiting`: nothing came yet. `not-ts`: the payload is not MPEG-TS, so there is nothing to feed. */
   get state(): 'waiting' | 'feeding' | 'not-ts' {
@@ -98,7 +108,18 @@ export class ViewerFeed implements Sink {
     return { backlog, close: () => void this.#places.delete(place) };
   }
 
-  push(released: Released, _now: number): void {
+  push(released: Released, now: number): void {
+    const stage = this.#concealment;
+    if (!stage) return this.#accept(released);
+    stage.push(released, now);
+    // What is left of the pictures before belongs to the run before.
+    const frozenBy = stage.freeze?.lostDatagrams;
+    if (frozenBy !== this.#frozenBy) this.#cut();
+    this.#frozenBy = frozenBy;
+    for (let step = stage.poll(); step; step = stage.poll()) this.#accept(step);
+  }
+
+  #accept(released: Released): void {
     if (released.kind === 'payload') {
       if (released.discontinuity) this.#breakOff();
       this.#take(released.payload, released.arrivedAt);
@@ -187,6 +208,7 @@ export class ViewerFeed implements Sink {
       key: this.#key,
       damaged: this.#damaged,
       discontinuity: this.#discontinuity,
+      frozenBy: this.#frozenBy,
     };
     this.#start = this.#end;
     this.#ptsUs = undefined;

@@ -121,6 +121,7 @@ export function runOf(bytes: number, changes: Partial<FeedRun> = {}): FeedRun {
     key: false,
     damaged: false,
     discontinuity: false,
+    frozenBy: undefined,
     ...changes,
   };
 }

@@ -19,6 +19,7 @@ function runOf(bytes: number, changes: Partial<FeedRun> = {}): FeedRun {
     key: false,
     damaged: false,
     discontinuity: false,
+    frozenBy: undefined,
     ...changes,
   };
 }
