@@ -10,7 +10,7 @@ import { openSender, type OpenSender } from './sending.ts';
 import { aborted } from './signal.ts';
 import { followTroubles } from './troubles.ts';
 import { address, httpAddress, text } from './values.ts';
-import { openViewer } from './viewing.ts';
+import { concealOption, openViewer, type ViewerChoice } from './viewing.ts';
 import { progressOf } from './watch.ts';
 
 /** As for every receiver of programmes. */
@@ -27,6 +27,7 @@ export const demo = command({
   options: {
     to: defaulted(single('ADDRESS', address, 'the group'), 'rtp://239.255.13.16:5004'),
     iface: single('CARD', text, 'network card, by name or address; otherwise the film stays on this PC'),
+    conceal: concealOption,
     http: single(
       'HOST:PORT',
       httpAddress,
@@ -38,18 +39,17 @@ export const demo = command({
   run: runDemo,
 });
 
-interface DemoValues {
+interface DemoValues extends ViewerChoice {
   to: MediaAddress;
   iface: string | undefined;
-  http: { host: string; port: number } | undefined;
   verbose: boolean;
 }
 
 async function runDemo(values: DemoValues, { output, signal }: Context): Promise<number> {
-  const { to, http } = values;
+  const { to } = values;
   await tellEngine(values, output);
   const iface = await chooseCard(to, values.iface);
-  await using view = await openViewer(http, output);
+  await using view = await openViewer(values, output);
   // The receiver first, so that it has the film from its first datagram on.
   const stream = await openStream(to, { iface, from: [], latency: LATENCY_MS, gatherMs: PAGE_GATHER_MS });
   await using _receiving = stream.session;

@@ -29,6 +29,11 @@ export function integer(min: number, max: number): ValueType<number> {
   };
 }
 
+/** One of some words. */
+export function oneOf<Word extends string>(...words: readonly Word[]): ValueType<Word> {
+  return { expected: words.join(' or '), parse: (typed) => words.find((word) => word === typed) };
+}
+
 const MS_PER_UNIT: Readonly<Record<string, number>> = {
   ms: 1,
   s: 1000,

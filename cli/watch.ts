@@ -9,7 +9,7 @@ import type { OpenStream, ReceiveValues } from './receiving.ts';
 import { aborted } from './signal.ts';
 import { followTroubles } from './troubles.ts';
 import { httpAddress } from './values.ts';
-import { openViewer } from './viewing.ts';
+import { concealOption, openViewer, type ViewerChoice } from './viewing.ts';
 
 export const watch = command({
   name: 'watch',
@@ -23,6 +23,7 @@ export const watch = command({
   },
   options: {
     ...receiveOptions,
+    conceal: concealOption,
     http: single(
       'HOST:PORT',
       httpAddress,
@@ -32,14 +33,13 @@ export const watch = command({
   run: watchStreams,
 });
 
-interface WatchValues extends ReceiveValues {
+interface WatchValues extends ReceiveValues, ViewerChoice {
   urls: MediaAddress[];
-  http: { host: string; port: number } | undefined;
 }
 
 async function watchStreams(values: WatchValues, { output, signal }: Context): Promise<number> {
   await tellEngine(values, output);
-  await using view = await openViewer(values.http, output);
+  await using view = await openViewer(values, output);
   const streams: OpenStream[] = [];
   try {
     for (const url of values.urls) {

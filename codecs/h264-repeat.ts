@@ -110,18 +110,15 @@ export class H264Repeater {
   repeat(head: Buffer | undefined, ptsTicks: number): Buffer | undefined {
     const sequence = this.#sequence;
     const picture = this.#picture;
-    const last = this.#last;
-    if (!sequence || !picture || !last || !this.#still) return undefined;
+    if (!sequence || !picture || !this.#still) return undefined;
     const slice = head && this.#replaced(head, sequence);
     // Good pictures are shown around it, and nobody refers to it: none is better than one of the future.
     if (ptsTicks < this.#still.ptsTicks && !slice?.reference) return undefined;
     const numbers = 2 ** sequence.frameNumBits;
-    const frameNum = slice?.frameNum ?? (this.#frameNum + 1) % numbers;
+    const { frameNum, reference } = slice ?? { frameNum: (this.#frameNum + 1) % numbers, reference: true };
     const back = modulo(frameNum - this.#still.frameNum, numbers);
     if (back === 0) return undefined; // the second field of a picture
-    const ahead = Math.round((ptsTicks - last.ptsTicks) * this.#orderPerTick) || 1;
-    const order = slice ? this.#orderOf(slice) : last.order + ahead;
-    const reference = slice?.reference ?? true;
+    const order = slice ? this.#orderOf(slice) : this.#orderAt(ptsTicks);
     this.#place({ order, ptsTicks });
     if (reference) {
       this.#frameNum = frameNum;
@@ -157,6 +154,12 @@ export class H264Repeater {
   #orderOf({ orderLsb }: SliceHeader): number {
     const { order = 0 } = this.#last ?? {};
     return order + wrapDistance(order, orderLsb, this.#sequence?.orderBits || 32);
+  }
+
+  /** The place of a picture that tells none. */
+  #orderAt(ptsTicks: number): number {
+    if (!this.#last) return 0;
+    return this.#last.order + (Math.round((ptsTicks - this.#last.ptsTicks) * this.#orderPerTick) || 1);
   }
 
   #place(place: Place): void {

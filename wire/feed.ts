@@ -138,6 +138,11 @@ export type ServerMessage =
   | ({ type: 'subscribed'; channel: number } & Subscription)
   /** `code` is stable and for programs, `message` is for people; `channel` when it is about one. */
   | { type: 'error'; code: string; message: string; channel?: number }
+  /**
+   * The channel's picture stands still from the next frame on, or moves again. `lostDatagrams`: since it stands still; 0 when the hole
+   * was in the stream already, and when it moves.
+   */
+  | { type: 'picture'; channel: number; frozen: boolean; lostDatagrams: number }
   /** All streams, once a second. */
   | { type: 'streams'; streams: StreamSnapshot[] }
   /** The channel's last message. */
@@ -156,7 +161,8 @@ export type FeedMessageFault =
   | 'bad-code'
   | 'bad-message'
   | 'bad-streams'
-  | 'bad-reason';
+  | 'bad-reason'
+  | 'bad-picture';
 
 /** A control message as text. */
 export function writeFeedMessage(message: ClientMessage | ServerMessage): string {
@@ -186,8 +192,9 @@ export function parseServerMessage(text: string): ServerMessage | FeedMessageFau
   const { type, channel, reason, streams } = fields;
   if (type === 'error') return serverError(fields);
   if (type === 'streams') return isSnapshots(streams) ? { type, streams } : 'bad-streams';
-  if (type !== 'subscribed' && type !== 'closed') return 'unknown-type';
+  if (type !== 'subscribed' && type !== 'closed' && type !== 'picture') return 'unknown-type';
   if (!isUint32(channel)) return 'bad-channel';
+  if (type === 'picture') return serverPicture(channel, fields);
   if (type === 'subscribed') {
     const subscription = parseSubscription(fields);
     return typeof subscription === 'string' ? subscription : { type, channel, ...subscription };
@@ -212,6 +219,11 @@ function parseSubscription({ stream, mode, track }: Fields): Subscription | Feed
   if (!isMode(mode)) return 'bad-mode';
   if (track === undefined) return { stream, mode };
   return isPid(track) ? { stream, mode, track } : 'bad-track';
+}
+
+function serverPicture(channel: number, { frozen, lostDatagrams }: Fields): ServerMessage | FeedMessageFault {
+  if (typeof frozen !== 'boolean' || !isUint32(lostDatagrams)) return 'bad-picture';
+  return { type: 'picture', channel, frozen, lostDatagrams };
 }
 
 function serverError({ code, message, channel }: Fields): ServerMessage | FeedMessageFault {

@@ -5,7 +5,7 @@
  * after 20 ms, before a key frame, and wherever something is missing or the clock jumps.
  */
 import { PTS_CYCLE, ClockUnwrapper } from '../../wire/clock.ts';
-import type { ElementaryStream, Programme } from '../../wire/metrics.ts';
+import type { ElementaryStream, Programme, StreamSnapshot } from '../../wire/metrics.ts';
 import { SYNC_BYTE, TS_PACKET_BYTES, payloadOffsetAt, pidAt, unitStartAt } from '../../wire/mpeg-ts.ts';
 import { parsePes } from '../../wire/pes.ts';
 import { ProgrammeTable } from '../../wire/programme-table.ts';
@@ -66,6 +66,7 @@ const NOTHING = Buffer.alloc(0);
 /** The sink behind the pages of one stream. */
 export class ViewerFeed implements Sink {
   readonly #concealment: Concealment | undefined;
+  #lookedAt = 0;
   readonly #places = new Set<Place>();
   #state: 'waiting' | 'feeding' | 'not-ts' = 'waiting';
   #table = new ProgrammeTable();
@@ -99,6 +100,12 @@ export class ViewerFeed implements Sink {
     return this.#state;
   }
 
+  /** What a snapshot of the stream has to say of its viewers. */
+  get figures(): Pick<StreamSnapshot, 'concealed'> {
+    const concealed = this.#concealment?.concealed(this.#lookedAt);
+    return concealed === undefined ? {} : { concealed };
+  }
+
   /** Joins: the backlog at once, then every run as it is closed. */
   subscribe(listener: FeedListener): FeedSubscription {
     this.#cut();
@@ -111,6 +118,7 @@ export class ViewerFeed implements Sink {
   push(released: Released, now: number): void {
     const stage = this.#concealment;
     if (!stage) return this.#accept(released);
+    this.#lookedAt = now;
     stage.push(released, now);
     // What is left of the pictures before belongs to the run before.
     const frozenBy = stage.freeze?.lostDatagrams;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { build } from 'vite';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
+import { Concealment } from '../../receiver/concealment.ts';
 import { startReceiver } from '../../receiver/index.ts';
 import { ViewerFeed } from '../../receiver/sinks/viewer-feed.ts';
 import { FRAME_COUNTER, frameChecksum, readFrameCounter } from '../../sender/frame-counter.ts';
@@ -106,6 +107,7 @@ export async function receive(
   address: string,
   registry: StreamRegistry,
   loses: () => boolean = () => false,
+  conceal: 'freeze' | 'show' = 'freeze',
 ): Promise<Reception> {
   const parsed = mediaAddress(address);
   const session = await startReceiver({
@@ -123,11 +125,11 @@ export async function receive(
     cname: 'receiver@test',
     name: 'Lighthouse',
   });
-  const feed = new ViewerFeed();
+  const feed = new ViewerFeed(conceal === 'freeze' ? new Concealment() : undefined);
   session.addSink(feed);
   const remove = registry.add({
     id: session.id,
-    snapshot: () => session.snapshot(),
+    snapshot: () => ({ ...session.snapshot(), ...feed.figures }),
     lossHistory: (seconds) => session.lossHistory(seconds),
     feed,
   });

@@ -22,7 +22,7 @@ function run(args: string[], input?: Buffer): { output: Buffer; said: string } {
 function film(video: string, audio: string): Buffer {
   const sources = [
     ...['-f', 'lavfi', '-i', `testsrc2=size=320x180:rate=${FRAME_RATE}:duration=${SECONDS}`],
-    ...['-f', 'lavfi', '-i', `sine=frequency=440:sample_rate=48000:duration=${SECONDS}`],
+    ...['-f', 'lavfi', '-i', `sine=frequency=220:sample_rate=48000:duration=${SECONDS},volume=15dB`],
   ];
   const pictures = ['-pix_fmt', 'yuv420p', '-c:v', 'libx264', '-b:v', '1M', '-x264-params', video];
   const sound = [...audio.split(' '), '-ac', '2'];
@@ -31,10 +31,7 @@ function film(video: string, audio: string): Buffer {
 
 /** Checksums of the pictures that a decoder shows. */
 function pictures(ts: Buffer): string[] {
-  const { output } = run(
-    ['-i', '-', '-map', '0:v', '-fps_mode', 'passthrough', '-f', 'framemd5', '-'],
-    ts,
-  );
+  const { output } = run(['-i', '-', '-map', '0:v', '-fps_mode', 'passthrough', '-f', 'framemd5', '-'], ts);
   const rows = output.toString().split('\n');
   return rows.filter((row) => row.startsWith('0,')).map((row) => row.split(',').at(-1)?.trim() ?? '');
 }
@@ -56,7 +53,7 @@ function lossy(ts: Buffer, seed: number, share: number): Released[] {
   const random = (): number => (state = (Math.imul(state, 1103515245) + 12345) >>> 0) / 2 ** 32;
   const out: Released[] = [];
   const all = steps(ts);
-  for (let at = 0; at < all.length; ) {
+  for (let at = 0; at < all.length;) {
     const count = random() < share ? 1 + Math.floor(random() ** 3 * 30) : 0;
     if (count > 0 && at > 100) out.push({ kind: 'gap', first: at, count });
     if (count > 0 && at > 100) at += count;
@@ -78,6 +75,20 @@ function conceal(released: readonly Released[]): { ts: Buffer; concealment: Conc
   return { ts: Buffer.concat(parts), concealment };
 }
 
+/** Sound as a decoder gives it, one channel of 48 kHz. */
+function sound(ts: Buffer): Float32Array {
+  const { output } = run(['-i', '-', '-map', '0:a', '-ac', '1', '-f', 'f32le', '-'], ts);
+  return new Float32Array(output.buffer, output.byteOffset, output.length / 4);
+}
+
+/** The largest step from one sample to the next, dBFS. */
+function largestStep(samples: Float32Array): number {
+  let largest = 0;
+  for (let at = 1; at < samples.length; at++)
+    largest = Math.max(largest, Math.abs((samples[at] ?? 0) - (samples[at - 1] ?? 0)));
+  return 20 * Math.log10(largest);
+}
+
 describe('concealment', () => {
   const codings: [name: string, options: string][] = [
     ['P pictures', 'bframes=0:keyint=25:scenecut=0'],
@@ -94,9 +105,46 @@ describe('concealment', () => {
         const { ts: hidden, concealment } = conceal(lossy(ts, seed, 0.01));
         const shown = pictures(hidden);
         const smeared = shown.filter((picture) => !clean.has(picture)).length;
-        console.log(name, seed, shown.length, 'smeared', smeared, concealment.concealed(0), pictures(Buffer.concat(lossy(ts, seed, 0.01).flatMap((s) => s.kind==='payload'?[s.payload]:[]))).filter((p) => !clean.has(p)).length);
+        console.log(
+          name,
+          seed,
+          shown.length,
+          'smeared',
+          smeared,
+          concealment.concealed(0),
+          pictures(
+            Buffer.concat(lossy(ts, seed, 0.01).flatMap((s) => (s.kind === 'payload' ? [s.payload] : []))),
+          ).filter((p) => !clean.has(p)).length,
+        );
         expect(smeared).toBe(0);
       }
+    });
+  }
+
+  for (const [name, options] of [
+    ['AAC', '-c:a aac -b:a 128k'],
+    ['HE', '-c:a aac -b:a 32k -ar 24000'],
+    ['Opus', '-c:a libopus'],
+    ['MP2', '-c:a mp2'],
+    ['MP3', '-c:a libmp3lame'],
+  ] as const) {
+    it('sound' + name, () => {
+      const ts = film('keyint=25', options);
+      const all = lossy(ts, 3, 0.01);
+      const raw = Buffer.concat(all.flatMap((s) => (s.kind === 'payload' ? [s.payload] : [])));
+      const hidden = conceal(all);
+      console.log(
+        name,
+        sound(ts).length,
+        largestStep(sound(ts)),
+        'show',
+        sound(raw).length,
+        largestStep(sound(raw)),
+        'hidden',
+        sound(hidden.ts).length,
+        largestStep(sound(hidden.ts)),
+        hidden.concealment.concealed(0),
+      );
     });
   }
 });

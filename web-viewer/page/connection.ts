@@ -18,6 +18,8 @@ export type ConnectionState = { kind: 'connecting' } | { kind: 'open' } | { kind
 export interface ChannelListener {
   /** A frame; its body is valid during the call only. */
   frame(frame: FeedFrame): void;
+  /** The picture stands still because so many datagrams were lost; `undefined`: it moves. */
+  frozen(lostDatagrams: number | undefined): void;
   /** The server skipped ahead because the page was too slow. */
   skipped(): void;
   /** Nothing more comes: the connection or the stream is gone, or the server refused. */
@@ -116,6 +118,9 @@ export class Connection {
       // Only now: whoever waits for the connection finds the streams there.
       if (this.#state.value.kind !== 'open') this.#state.value = { kind: 'open' };
       this.#tries = 0;
+    } else if (message.type === 'picture') {
+      const { channel, frozen, lostDatagrams } = message;
+      this.#channels.get(channel)?.listener.frozen(frozen ? lostDatagrams : undefined);
     } else if (message.type === 'closed') this.#close(message.channel, message.reason);
     else if (message.type === 'error' && message.channel !== undefined) {
       if (message.code === 'too-slow') this.#channels.get(message.channel)?.listener.skipped();

@@ -85,6 +85,8 @@ function facts(stream: StreamSnapshot): Row[] {
       stream.repair?.setting === undefined ? undefined : settingWords(stream.repair.setting),
     ],
     [words.missingBefore, happened(stream.missingBefore)],
+    [words.freezes, hidden(stream.concealed?.freezes, stream.concealed?.frozenMs)],
+    [words.soundGaps, hidden(stream.concealed?.soundGaps, stream.concealed?.soundFilledMs)],
     [words.reordered, happened(stream.reordered)],
     [words.duplicate, happened(stream.duplicate)],
     [words.overflow, happened(stream.overflow)],
@@ -99,6 +101,10 @@ export function mediaLine(stream: StreamSnapshot): string | undefined {
     language === undefined ? codec : `${codec} (${language})`,
   );
   return codecs.length === 0 ? undefined : codecs.join(' + ');
+}
+
+function hidden(times = 0, ms = 0): string | undefined {
+  return times === 0 ? undefined : strings.numbers.timesInAll(times, ms);
 }
 
 function happened(times: number | undefined): string | undefined {

@@ -31,6 +31,8 @@ export class Playback {
   readonly startingSince = signal<number | undefined>(undefined);
   /** What the browser said at the last failure, until it plays again. */
   readonly error = signal<string | undefined>(undefined);
+  /** The picture stands still because so many datagrams were lost; `undefined` while it moves. */
+  readonly frozenBy = signal<number | undefined>(undefined);
   /** How often the server skipped ahead for this page. */
   readonly skips = signal(0);
 
@@ -141,6 +143,15 @@ export class Playback {
         first = false;
         this.#take(frame, deliver);
       },
+      frozen: (lostDatagrams) => {
+        // What comes now is shown only later.
+        window.setTimeout(
+          () => {
+            if (generation === this.#generation) this.frozenBy.value = lostDatagrams;
+          },
+          1000 * (this.delayS.peek() ?? 0),
+        );
+      },
       skipped: () => this.skips.value++,
       closed: (reason) => {
         if (generation === this.#generation) this.#fail(reason);
@@ -162,6 +173,7 @@ export class Playback {
     const demuxer = this.#demuxer;
     this.#demuxer = undefined;
     this.delayS.value = undefined;
+    this.frozenBy.value = undefined;
     this.startingSince.value = undefined;
     if (keepPicture) this.#keepPicture();
     demuxer?.destroy();

@@ -40,6 +40,7 @@ export function Player({ worst }: { worst: Trouble | undefined }): JSX.Element {
       {/* A click is a shortcut for the buttons below, which keyboards reach. */}
       <div class="screen" ref={screen} onClick={togglePlay} onDblClick={toggleFullScreen}>
         <Overlay worst={worst} />
+        <Frozen />
       </div>
       {muted.value && hasSound() && (
         <button type="button" class="sound-off" onClick={toggleMute}>
@@ -51,6 +52,16 @@ export function Player({ worst }: { worst: Trouble | undefined }): JSX.Element {
       )}
       <Controls />
     </section>
+  );
+}
+
+/** Why the picture stands still although everything plays. It says so for as long as that lasts. */
+function Frozen(): JSX.Element {
+  const lost = playback.frozenBy.value;
+  return (
+    <p class="frozen" role="status">
+      {lost !== undefined && strings.player.frozen(lost)}
+    </p>
   );
 }
 

@@ -65,6 +65,8 @@ export const strings = {
     waiting: 'Waiting for data …',
     stats: 'Numbers',
     soundOnly: 'Sound only',
+    frozen: (lost: number) =>
+      `Picture frozen: ${lost === 0 ? 'a piece of the stream is missing' : `${count(lost)} ${lost === 1 ? 'datagram' : 'datagrams'} lost`}, waiting for the next key frame`,
   },
 
   numbers: {
@@ -89,6 +91,10 @@ export const strings = {
     kernelDrops: 'Dropped by this computer',
     restarts: 'Sender restarts',
     missingBefore: 'Sent before we joined',
+    freezes: 'Picture frozen',
+    soundGaps: 'Sound faded over holes',
+    timesInAll: (times: number, ms: number) =>
+      `${times === 1 ? 'once' : `${count(times)} times`}, ${seconds(ms / 1000)} in all`,
     media: 'Media',
     source: 'Sender',
     address: 'Address',

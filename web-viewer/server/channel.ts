@@ -12,6 +12,8 @@ export interface ChannelOptions {
   feed: NonNullable<StreamEntry['feed']>;
   /** Shared by all channels of all pages. */
   messages: RunMessages;
+  /** Called before the run from which on the picture stands still, or moves again: see `FeedRun.frozenBy`. */
+  onPicture: (frozenBy: number | undefined) => void;
   /** Called each time the page fell so far behind that its queue was emptied. */
   onSlow: () => void;
 }
@@ -25,14 +27,18 @@ export class Channel {
   readonly #queue: PageQueue;
   readonly #subscription: FeedSubscription;
   readonly #goOn = (): void => this.#send();
+  readonly #onPicture: ChannelOptions['onPicture'];
   #ptsUs = 0;
+  #frozenBy: number | undefined;
 
   /** Joins and begins to send. @param number the page's own number for the channel */
-  constructor(socket: MediaSocket, number: number, { entry, feed, messages, onSlow }: ChannelOptions) {
+  constructor(socket: MediaSocket, number: number, options: ChannelOptions) {
+    const { entry, feed, messages, onPicture, onSlow } = options;
     this.entry = entry;
     this.#socket = socket;
     this.#number = number;
     this.#messages = messages;
+    this.#onPicture = onPicture;
     this.#subscription = feed.subscribe((run) => {
       const kept = this.#queue.push(run, monotonicNow());
       if (!kept) onSlow();
@@ -66,6 +72,8 @@ export class Channel {
   }
 
   #sendRun({ run, discontinuity }: NextRun): void {
+    if (run.frozenBy !== this.#frozenBy) this.#onPicture(run.frozenBy);
+    this.#frozenBy = run.frozenBy;
     this.#ptsUs = run.ptsUs ?? this.#ptsUs;
     const form = { channel: this.#number, discontinuity, ptsUs: this.#ptsUs };
     this.#socket.send(this.#messages.messageOf(run, form), this.#goOn);

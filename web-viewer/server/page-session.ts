@@ -103,7 +103,11 @@ export class PageSession {
     if (entry.feed === undefined) return this.#fail('no-feed', 'That stream is not for pages.', channel);
     this.#say({ type: 'subscribed', channel, stream, mode });
     const onSlow = (): void => this.#fail('too-slow', 'This page fell behind and skipped ahead.', channel);
-    const options = { entry, feed: entry.feed, messages: this.#messages, onSlow };
+    const onPicture = (frozenBy: number | undefined): void => {
+      const frozen = frozenBy !== undefined;
+      this.#say({ type: 'picture', channel, frozen, lostDatagrams: frozenBy ?? 0 });
+    };
+    const options = { entry, feed: entry.feed, messages: this.#messages, onPicture, onSlow };
     this.#channels.set(channel, new Channel(this.#media, channel, options));
   }
 
