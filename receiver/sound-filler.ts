@@ -5,7 +5,10 @@
  * Frames that go on from one PES packet into the next are joined here, where it is known what belongs together. Codecs whose frames
  * are not known here lose the whole PES packet, and nothing takes its place.
  */
-import { SOUND_FRAMINGS, type SoundFrames, type SoundFraming } from '../codecs/sound-frames.ts';
+import { ADTS } from '../codecs/adts.ts';
+import { MPEG_AUDIO } from '../codecs/mpeg-audio.ts';
+import { OPUS } from '../codecs/opus-in-ts.ts';
+import { splitFrames, type SoundFrames, type SoundFraming } from '../codecs/sound-framing.ts';
 import { ClockUnwrapper, PTS_CYCLE } from '../wire/clock.ts';
 import type { ElementaryStream } from '../wire/metrics.ts';
 import { TS_PACKET_BYTES, unitStartAt } from '../wire/mpeg-ts.ts';
@@ -19,6 +22,8 @@ const MOST_SOUND_BYTES = 256 * 1024;
 const FRAME_HEAD_BYTES = 16;
 /** A longer hole is none that anybody wants to wait through: the clock has jumped. */
 const LONGEST_FILL_TICKS = 10 * PTS_HZ;
+/** By codec, as `codec-names` has it. */
+const FRAMINGS: Readonly<Record<string, SoundFraming>> = { AAC: ADTS, Opus: OPUS, 'MPEG audio': MPEG_AUDIO };
 const NOTHING = Buffer.alloc(0);
 
 /** The sound of one PID. */
@@ -42,7 +47,7 @@ export class SoundFiller {
   constructor(stream: ElementaryStream, out: PacketOutput) {
     this.#stream = stream;
     this.#out = out;
-    this.#framing = SOUND_FRAMINGS[stream.codec];
+    this.#framing = FRAMINGS[stream.codec];
   }
 
   /** Takes the packet at `at`, which follows the last one. */
@@ -72,7 +77,12 @@ export class SoundFiller {
     if (this.#framing === undefined || header === undefined) return this.#passWhole(damaged);
     const carried = this.#carried(header);
     const joined = this.#cut.length > 0 ? Buffer.concat([this.#cut, carried]) : carried;
-    const frames = this.#framing.split(joined);
+    const frames = splitFrames(joined, this.#framing);
+    if (frames.last === undefined && frames.from > 0) {
+      // Nothing in it looks like a frame: it is not what the tables say, so it is left alone.
+      this.#cut = NOTHING;
+      return this.#passWhole(damaged);
+    }
     const told = header.pts === undefined ? this.#nextTicks : this.#clock.unwrap(header.pts);
     const pts = this.#cut.length > 0 ? (this.#nextTicks ?? told) : told;
     if (frames.last !== undefined) this.#fill(pts, this.#framing, header);
