@@ -84,6 +84,11 @@ export class H264Repeater {
       this.#still = { frameNum: slice.frameNum, ptsTicks };
   }
 
+  /** A key frame is going to be followed: the encoder's numbers are of use again. */
+  rejoin(): void {
+    this.#astray = false;
+  }
+
   /**
    * How many pictures that others may refer to were lost without a trace before this one. They have to be repeated as well, without
    * a `head`: else decoders make up pictures for them.
@@ -91,7 +96,7 @@ export class H264Repeater {
   lostBefore(head: Buffer): number {
     const sequence = this.#sequence;
     const slice = sequence && sliceOf(head, sequence);
-    if (!slice || slice === 'cut' || slice.idr || !this.#still) return 0;
+    if (this.#astray || !slice || slice === 'cut' || slice.idr || !this.#still) return 0;
     const numbers = 2 ** sequence.frameNumBits;
     const lost = modulo(slice.frameNum - this.#frameNum - 1, numbers);
     if (lost === numbers - 1) return 0; // nobody may refer to the picture before: its number is used again
@@ -117,7 +122,6 @@ export class H264Repeater {
     const numbers = 2 ** sequence.frameNumBits;
     const { frameNum, reference } = slice ?? { frameNum: (this.#frameNum + 1) % numbers, reference: true };
     const back = modulo(frameNum - this.#still.frameNum, numbers);
-    if (back === 0) return undefined; // the second field of a picture
     const order = slice ? this.#orderOf(slice) : this.#orderAt(ptsTicks);
     this.#place({ order, ptsTicks });
     if (reference) {
@@ -148,6 +152,8 @@ export class H264Repeater {
   #replaced(head: Buffer, sequence: SequenceHeader): SliceHeader | undefined {
     const slice = sliceOf(head, sequence);
     if (slice === 'cut' || slice?.idr) this.#astray = true;
+    // Only the second field of a picture has the number of the one before.
+    else if (slice && slice.frameNum === this.#still?.frameNum) this.#astray = true;
     return this.#astray || slice === 'cut' ? undefined : slice;
   }
 

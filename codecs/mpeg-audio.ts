@@ -11,16 +11,18 @@ import { TICKS_HZ, type FrameSize, type SoundFraming, type StandIn } from './sou
 export const MPEG_AUDIO: SoundFraming = { frameAt, standIn };
 
 const HEADER_BYTES = 4;
-/** `ID` and layer, as they stand in the header. */
-const MPEG_1 = 3;
-const MPEG_2 = 2;
-const LAYER_2 = 2;
-const LAYER_3 = 1;
 /** kbit/s by bitrate_index, from 1 on. */
 const KBITS_LAYER_2 = [32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384];
 const KBITS_LAYER_3 = [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320];
 const KBITS_MPEG_2 = [8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160];
 const RATES_HZ = [44_100, 48_000, 32_000];
+/** By the first bits of the header: samples of a frame, and by what the sampling rate is divided. */
+const KINDS = new Map([
+  [0xfffc, { kbits: KBITS_LAYER_2, samples: 1152, slowness: 1 }],
+  [0xfffa, { kbits: KBITS_LAYER_3, samples: 1152, slowness: 1 }],
+  [0xfff4, { kbits: KBITS_MPEG_2, samples: 1152, slowness: 2 }],
+  [0xfff2, { kbits: KBITS_MPEG_2, samples: 576, slowness: 2 }],
+]);
 
 function frameAt(bytes: Buffer, at: number): FrameSize | 'cut' | undefined {
   if (bytes[at] !== 0xff) return undefined;
@@ -30,21 +32,16 @@ function frameAt(bytes: Buffer, at: number): FrameSize | 'cut' | undefined {
 }
 
 function sizeOf(bytes: Buffer, at: number): FrameSize | undefined {
-  const second = bytes[at + 1] ?? 0;
+  // Twelve bits of sync and ID, layer; the bit behind them, of the checksum, may be either.
+  const kind = KINDS.get(bytes.readUInt16BE(at) & 0xfffe);
   const third = bytes[at + 2] ?? 0;
-  const version = (second >> 3) & 3;
-  const layer = (second >> 1) & 3;
-  const known = (version === MPEG_1 || version === MPEG_2) && (layer === LAYER_2 || layer === LAYER_3);
-  if (second >> 5 !== 7 || !known) return undefined;
-  const half = version === MPEG_2;
-  const rates = half ? KBITS_MPEG_2 : layer === LAYER_2 ? KBITS_LAYER_2 : KBITS_LAYER_3;
-  const kbits = rates[(third >> 4) - 1];
-  const rateHz = (RATES_HZ[(third >> 2) & 3] ?? Number.NaN) / (half ? 2 : 1);
-  if (kbits === undefined || Number.isNaN(rateHz)) return undefined;
-  const samples = half && layer === LAYER_3 ? 576 : 1152;
+  const kbits = kind?.kbits[(third >> 4) - 1];
+  const rateHz = RATES_HZ[(third >> 2) & 3];
+  if (kind === undefined || kbits === undefined || rateHz === undefined) return undefined;
+  const { samples, slowness } = kind;
   const padding = (third >> 1) & 1;
-  const frameBytes = Math.floor((samples * kbits * 125) / rateHz) + padding;
-  return { bytes: frameBytes, durationTicks: (samples * TICKS_HZ) / rateHz };
+  const frameBytes = Math.floor((samples * kbits * 125 * slowness) / rateHz) + padding;
+  return { bytes: frameBytes, durationTicks: (samples * TICKS_HZ * slowness) / rateHz };
 }
 
 /** Zeros behind a header: no bits are given to any band (layer II), nothing is in any granule (layer III). */

@@ -70,6 +70,7 @@ export class Concealment implements Stage<Released, Released> {
   }
 
   push(released: Released, now: number): void {
+    this.#out.reuse();
     if (released.kind === 'payload') return this.#takePayload(released, now);
     if (released.kind === 'gap') this.#gap(released.count, now);
     else this.#finish(now);

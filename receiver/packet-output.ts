@@ -3,6 +3,7 @@ import {
   PID_COUNT,
   SYNC_BYTE,
   TS_PACKET_BYTES,
+  continuityAt,
   hasPayloadAt,
   hasPcrAt,
   pidAt,
@@ -20,11 +21,13 @@ const CLOCK_BYTES = 6;
 export class PacketOutput {
   #bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
   #filled = 0;
+  #taken = 0;
   readonly #counters = new Uint8Array(PID_COUNT);
 
   /** The packet at `at`, untouched. */
   pass(bytes: Buffer, at: number): void {
     bytes.copy(this.#bytes, this.#place(), at, at + TS_PACKET_BYTES);
+    this.#counters[pidAt(bytes, at)] = continuityAt(bytes, at);
   }
 
   /** The packet at `at`, numbered to follow the one before on its PID. */
@@ -63,11 +66,18 @@ export class PacketOutput {
     }
   }
 
-  /** What was gathered since the last time. A view, good until the next packet is added; empty when there is nothing. */
+  /** What was gathered since the last time. A view, good until `reuse`; empty when there is nothing. */
   take(): Buffer {
-    const taken = this.#bytes.subarray(0, this.#filled);
-    this.#filled = 0;
+    const taken = this.#bytes.subarray(this.#taken, this.#filled);
+    this.#taken = this.#filled;
     return taken;
+  }
+
+  /** Nobody looks at what was taken any more. */
+  reuse(): void {
+    this.#bytes.copyWithin(0, this.#taken, this.#filled);
+    this.#filled -= this.#taken;
+    this.#taken = 0;
   }
 
   /** Room for one packet: where it begins. */

@@ -132,6 +132,7 @@ export class PictureFreezer {
     this.#freeze = undefined;
     this.#hasKeys = this.#key;
     this.#leadingBefore = this.#key && times ? times.pts : -Infinity;
+    this.#repeater?.rejoin();
     if (times) this.#catchUp(this.#head(), times);
   }
 

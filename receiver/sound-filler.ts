@@ -83,14 +83,19 @@ export class SoundFiller {
       this.#cut = NOTHING;
       return this.#passWhole(damaged);
     }
-    const told = header.pts === undefined ? this.#nextTicks : this.#clock.unwrap(header.pts);
-    const pts = this.#cut.length > 0 ? (this.#nextTicks ?? told) : told;
+    const pts = this.#startOf(header);
     if (frames.last !== undefined) this.#fill(pts, this.#framing, header);
-    if (!damaged && joined === carried && frames.from === 0 && frames.to === joined.length)
-      this.#passWhole(false);
+    const asItCame = !damaged && joined === carried && frames.from === 0 && frames.to === joined.length;
+    if (asItCame) this.#passWhole(false);
     else this.#writeAnew(header, pts, joined.subarray(frames.from, frames.to));
     this.#remember(frames, pts);
     this.#cut = damaged ? NOTHING : Buffer.from(joined.subarray(frames.to));
+  }
+
+  /** When the first frame is due: what is left of the PES packet before begins before this one says. */
+  #startOf({ pts }: PesHeader): number | undefined {
+    const told = pts === undefined ? this.#nextTicks : this.#clock.unwrap(pts);
+    return this.#cut.length > 0 ? (this.#nextTicks ?? told) : told;
   }
 
   /** The elementary stream of what is held. */
