@@ -43,6 +43,21 @@ describe('the feed', () => {
     page.leave();
   });
 
+  it('says when the picture stands still, once for each change, before the pictures themselves', async () => {
+    const film = addStream(registry);
+    const page = await Page.open(host);
+    page.watch(3, 'film');
+    await page.hear('subscribed');
+    for (const frozenBy of [undefined, 2, 2, 5, undefined, undefined]) film.send(runOf(188, { frozenBy }));
+    await eventually(() => page.frames.length === 6);
+    expect(page.messages.filter(({ type }) => type === 'picture')).toEqual([
+      { type: 'picture', channel: 3, frozen: true, lostDatagrams: 2 },
+      { type: 'picture', channel: 3, frozen: true, lostDatagrams: 5 },
+      { type: 'picture', channel: 3, frozen: false, lostDatagrams: 0 },
+    ]);
+    page.leave();
+  });
+
   it('leaves the stream when the page says so, goes away, or the stream is gone', async () => {
     const stream = addStream(registry);
     const page = await Page.open(host);

@@ -230,6 +230,8 @@ describe("the server's messages", () => {
     { type: 'subscribed', channel: 1, stream: 'a', mode: 'au', track: 256 },
     { type: 'error', code: 'unknown-stream', message: 'There is no stream a.' },
     { type: 'error', code: 'unknown-stream', message: 'There is no stream a.', channel: 1 },
+    { type: 'picture', channel: 1, frozen: true, lostDatagrams: 12 },
+    { type: 'picture', channel: 1, frozen: false, lostDatagrams: 0 },
     { type: 'streams', streams: [] },
     { type: 'streams', streams: [SNAPSHOT] },
     { type: 'closed', channel: 1, reason: 'ended' },
@@ -256,6 +258,9 @@ describe("the server's messages", () => {
     ['{"type":"streams","streams":{}}', 'bad-streams'],
     ['{"type":"streams","streams":[null]}', 'bad-streams'],
     ['{"type":"streams","streams":[{"name":"x"}]}', 'bad-streams'],
+    ['{"type":"picture","frozen":true,"lostDatagrams":1}', 'bad-channel'],
+    ['{"type":"picture","channel":1,"frozen":1,"lostDatagrams":1}', 'bad-picture'],
+    ['{"type":"picture","channel":1,"frozen":true,"lostDatagrams":-1}', 'bad-picture'],
     ['{"type":"closed","reason":"ended"}', 'bad-channel'],
     ['{"type":"closed","channel":1}', 'bad-reason'],
     ['{"type":"closed","channel":1,"reason":"tired"}', 'bad-reason'],
@@ -275,6 +280,7 @@ describe('control messages', () => {
       'error',
       'streams',
       'closed',
+      'picture',
     );
     const almost = fc
       .record({

@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { Concealment } from '../../../receiver/concealment.ts';
 import type { Released } from '../../../receiver/sink.ts';
 import { ViewerFeed, type FeedRun } from '../../../receiver/sinks/viewer-feed.ts';
 import { TS_PACKET_BYTES, continuityAt, pidAt, randomAccessAt } from '../../../wire/mpeg-ts.ts';
@@ -271,5 +273,55 @@ describe('ViewerFeed', () => {
     subscription.close();
     feedAll(feed, released({ durationMs: 500 }));
     expect(runs).toEqual([]);
+  });
+
+  describe('with concealment', () => {
+    /** A programme that loses three datagrams in the middle of its second group of pictures. */
+    function lossy(): Released[] {
+      const steps = released({ durationMs: 4000, seed: 3 });
+      const at = Math.floor(steps.length * 0.35);
+      return [...steps.slice(0, at), { kind: 'gap', first: at, count: 3 }, ...steps.slice(at + 3)];
+    }
+
+    it('marks the runs in which the picture stands still, and those only', () => {
+      const feed = new ViewerFeed(new Concealment());
+      const runs: FeedRun[] = [];
+      feed.subscribe((run) => runs.push(run));
+      feedAll(feed, lossy());
+      feed.push({ kind: 'end', proven: true }, 0);
+      const states = runs.map(({ frozenBy }) => frozenBy);
+      const changes = states.filter((state, index) => index === 0 || state !== states[index - 1]);
+      expect(changes).toEqual([undefined, 3, undefined]);
+      const movesAt = states.lastIndexOf(3) + 1;
+      expect(runs[movesAt]?.key).toBe(true);
+      expect(feed.figures.concealed?.freezes).toBe(1);
+      expect(new ViewerFeed().figures).toEqual({});
+    });
+
+    it('starts a late joiner in the middle of a freeze with the pictures before it', () => {
+      const feed = new ViewerFeed(new Concealment());
+      const steps = lossy();
+      const gap = steps.findIndex(({ kind }) => kind === 'gap');
+      feedAll(feed, steps.slice(0, gap + 40));
+      const { backlog } = feed.subscribe(() => undefined);
+      expect(backlog[0]?.key).toBe(true);
+      expect(backlog[0]?.frozenBy).toBeUndefined();
+      expect(backlog.at(-1)?.frozenBy).toBe(3);
+    });
+
+    it('leaves what recorders, pipes and relays get as it came', () => {
+      const got = [new Concealment(), undefined].map((concealment) => {
+        const feed = new ViewerFeed(concealment);
+        const bytes = createHash('sha256');
+        for (const step of lossy()) {
+          // Sinks are told one after the other, with the same memory.
+          feed.push(step, 0);
+          if (step.kind === 'payload') bytes.update(step.payload);
+          else bytes.update(JSON.stringify(step));
+        }
+        return bytes.digest('hex');
+      });
+      expect(got[0]).toBe(got[1]);
+    });
   });
 });
