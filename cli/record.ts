@@ -54,7 +54,10 @@ async function recordStreams(values: RecordValues, context: Context): Promise<nu
   if (others.length > 0 || url === undefined) {
     if (values.path2?.address === undefined) return recordFolder(values, context);
     const reason = 'each of several streams has its own: name a card, on which they all come once more';
-    throw new LancastError('E001', '--path2 with an address is for one stream', { reason, command: 'record' });
+    throw new LancastError('E001', '--path2 with an address is for one stream', {
+      reason,
+      command: 'record',
+    });
   }
   return recordFile(url, values, context);
 }
