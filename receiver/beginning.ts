@@ -3,7 +3,8 @@
  *
  * The first datagram to arrive need not be the first that was sent: another may have overtaken it. So what comes before it is
  * waited for as long as for any other, the latency; not at all once the sender's very first is there, which is 0 of the
- * sequence framing, and of RTP the one that `LANC` tells by index and sequence number.
+ * sequence framing, and of RTP the one that `LANC` tells by index and sequence number. Where that one is not far before what came,
+ * the stream begins with it even if it is missing: then it can be asked for.
  */
 import type { LancReport } from '../wire/lanc.ts';
 import { wrapDistance } from '../wire/sequence.ts';
@@ -12,6 +13,8 @@ import { emptyHeader, readHeader, type Header, type Recognition } from './recogn
 
 /** Sequence numbers this far from the one that was recognised are not of the same run. */
 export const NEAR_RECOGNISED = 8192;
+/** So many missing ones before the first to come are asked for: what a sender keeps of its beginning. */
+const MOST_ASKED = 512;
 
 /** What a sender was recognised as, and how far its beginning has come. */
 export class Beginning implements Recognition {
@@ -25,6 +28,8 @@ export class Beginning implements Recognition {
   #firstArrivedAt = Infinity;
   /** The sequence number of the very first, once it is known. */
   #start: number | undefined;
+  /** The stream begins with that, though so many behind it are missing. */
+  #mostMissing = 0;
   #isWhole: boolean;
 
   constructor({ framing, ssrc, sequence }: Recognition, latencyMs: number) {
@@ -51,9 +56,11 @@ export class Beginning implements Recognition {
   }
 
   /** Learns from the sender's own report. */
-  learn({ index, sequence }: LancReport): void {
+  learn({ index, sequence, final }: LancReport): void {
     // Beyond that the number may have come round.
     if (index > NEAR_RECOGNISED) return;
+    // What has ended cannot be asked for; and it may be what was sent before.
+    this.#mostMissing = final || this.framing === 'seq' ? 0 : MOST_ASKED;
     this.#start = (sequence - index) & 0xffff;
     this.#compare();
   }
@@ -63,20 +70,44 @@ export class Beginning implements Recognition {
     this.#isWhole = true;
   }
 
+  /** Where it begins, when `lowest` is the lowest that came, relative to `sequence`. */
+  firstOf(lowest: number): FirstOfAll {
+    const missing = this.#missingBefore(lowest);
+    const isNear = this.#start !== undefined && missing <= this.#mostMissing;
+    return isNear
+      ? { sequence: this.#start ?? 0, missing }
+      : { sequence: sequenceAt(this, lowest), missing: 0 };
+  }
+
   #compare(): void {
-    this.#isWhole ||= this.#start === sequenceAt(this, this.#lowest);
+    this.#isWhole ||= this.#missingBefore(this.#lowest) <= this.#mostMissing;
+  }
+
+  /** How many were sent before the lowest that came; `Infinity` when that is not known. */
+  #missingBefore(lowest: number): number {
+    if (this.#start === undefined) return Infinity;
+    const count = lowest - wrapDistance(this.sequence, this.#start, bitsOf(this));
+    return count >= 0 ? count : Infinity;
   }
 }
 
-/** The lowest sequence number near the one that was recognised; `undefined` when none of them is held any longer. */
-export function firstSequence(recognition: Recognition, held: readonly HeldDatagram[]): number | undefined {
+/** Where a stream begins. */
+export interface FirstOfAll {
+  /** The sequence number that has index 0. */
+  sequence: number;
+  /** From there on so many have not come: they may be asked for, and are not lost if they do not come. */
+  missing: number;
+}
+
+/** Where the stream begins; `undefined` when nothing of it is held any longer. */
+export function firstOf(beginning: Beginning, held: readonly HeldDatagram[]): FirstOfAll | undefined {
   const header = emptyHeader();
   let lowest: number | undefined;
   for (const { data } of held) {
-    const place = placeOf(recognition, data, header);
+    const place = placeOf(beginning, data, header);
     if (place !== undefined && place < (lowest ?? Infinity)) lowest = place;
   }
-  return lowest === undefined ? undefined : sequenceAt(recognition, lowest);
+  return lowest === undefined ? undefined : beginning.firstOf(lowest);
 }
 
 /** How far after the recognised datagram one comes; `undefined` when it is not of the same run. */

@@ -28,7 +28,7 @@ export class Epoch {
   #firstIndexIsSure = false;
   #count = 0;
 
-  /** @param first the sequence number that has index 0: `firstSequence` of what is held of the sender */
+  /** @param first the sequence number that has index 0: `firstOf` what is held of the sender */
   constructor(sender: Sender, recognition: Recognition, first: number, latencyMs: number) {
     this.sender = sender;
     this.framing = recognition.framing;

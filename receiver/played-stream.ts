@@ -12,6 +12,7 @@ import { formatEndpoint, type Endpoint } from '../wire/address.ts';
 import type { LancReport } from '../wire/lanc.ts';
 import { formatFecSetting } from '../wire/fec/fec-setting.ts';
 import type { LossCounters, RepairSnapshot, StreamSnapshot } from '../wire/metrics.ts';
+import type { FirstOfAll } from './beginning.ts';
 import type { HeldDatagram, Sender } from './demultiplexer.ts';
 import type { UnknownPacket } from '../wire/rtcp.ts';
 import { Epoch } from './epoch.ts';
@@ -74,6 +75,10 @@ export class PlayedStream {
   #goodbye: { last: LancReport | undefined; at: number } | undefined;
 
   #wasBare = false;
+  /** Missing before the first of the epoch that came; given up of these; the same of all epochs. */
+  #awaitedAtStart = 0;
+  #missingAtStart = 0;
+  #notLost = 0;
   /** Of epochs that are over. */
   #firstIndex: number | undefined;
   #missingBefore = 0;
@@ -149,6 +154,7 @@ export class PlayedStream {
     const reading = epoch.read(data, arrivedAt, arrival);
     if (reading === 'arrival') {
       if (this.#release.ended && arrival.index >= this.#window.next) return 'foreign';
+      if (arrival.index < this.#missingAtStart) return 'before-first';
       return this.#put(arrival, mayPass && !this.isReplaying);
     }
     if (reading === 'end-mark') return this.#end(arrival.index, arrivedAt);
@@ -173,9 +179,18 @@ export class PlayedStream {
 
   /** The next step of the stream. What is held counts as if it came now: up to the next of it nothing is given up. */
   poll(now: number): Playout | undefined {
-    const output = this.#release.poll(Math.min(this.#replay[this.#replayed]?.arrivedAt ?? now, now));
-    if (output?.kind === 'gap') this.#repair?.gaveUp(output.first, output.count);
-    return output;
+    const until = Math.min(this.#replay[this.#replayed]?.arrivedAt ?? now, now);
+    const output = this.#release.poll(until);
+    if (output?.kind !== 'gap') return output;
+    const { first, count } = output;
+    if (first > 0 || count > this.#awaitedAtStart) {
+      this.#repair?.gaveUp(first, count);
+      return output;
+    }
+    // Missing before the first is not lost: nobody can tell whether we were there when it was sent.
+    this.#missingAtStart = count;
+    this.#notLost += count;
+    return this.#release.poll(until);
   }
 
   /** The next one of the datagrams that were held, to be taken; `undefined` behind the last. */
@@ -191,9 +206,14 @@ export class PlayedStream {
   /**
    * From now on this sender plays; what was `held` of him comes first.
    *
-   * @param first the sequence number that has index 0: `firstSequence` of what is held
+   * @param first `firstOf` what is held
    */
-  follow(sender: Sender, recognition: Recognition, held: readonly HeldDatagram[], first: number): Following {
+  follow(
+    sender: Sender,
+    recognition: Recognition,
+    held: readonly HeldDatagram[],
+    first: FirstOfAll,
+  ): Following {
     const before = this.#epoch;
     this.#replay = held;
     this.#replayed = 0;
@@ -203,15 +223,20 @@ export class PlayedStream {
     }
     this.#wasBare ||= recognition.framing === 'udp';
     if (before) this.#startAnew(before);
-    this.#epoch = new Epoch(sender, recognition, first, this.#options.latencyMs);
+    this.#epoch = new Epoch(sender, recognition, first.sequence, this.#options.latencyMs);
+    this.#awaitedAtStart = first.missing;
     this.#repair = recognition.framing === 'rtp' ? this.#newRepair(this.#epoch) : undefined;
     return before ? 'restart' : 'first';
   }
 
   /** Its sender, or another, begins anew. */
   #startAnew(before: Epoch): void {
-    this.#firstIndex ??= before.firstIndex;
-    this.#missingBefore += before.firstIndex ?? 0;
+    const { firstIndex } = before;
+    if (firstIndex !== undefined) {
+      this.#firstIndex ??= firstIndex + this.#missingAtStart;
+      this.#missingBefore += firstIndex + this.#missingAtStart;
+    }
+    this.#missingAtStart = 0;
     this.#restarts++;
     this.#window.restart();
     this.#window.kept = 0;
@@ -250,8 +275,8 @@ export class PlayedStream {
     const { counters } = this.#window;
     const figures: PlayedFigures = {
       ...counters,
-      lost: counters.lost + counters.recovered,
-      unrecovered: counters.lost,
+      lost: counters.lost - this.#notLost + counters.recovered,
+      unrecovered: counters.lost - this.#notLost,
       restarts: this.#restarts,
       lossMayBeUnderstated: this.#wasBare,
       bufferMs: this.#window.heldMs,
@@ -264,10 +289,11 @@ export class PlayedStream {
     if (this.#repair) figures.repair = this.#repairFigures(this.#repair, now);
     const { jitterMs } = epoch.log;
     if (jitterMs !== undefined) figures.jitterMs = jitterMs;
-    const firstIndex = this.#firstIndex ?? epoch.firstIndex;
+    const ownFirst = epoch.firstIndex === undefined ? undefined : epoch.firstIndex + this.#missingAtStart;
+    const firstIndex = this.#firstIndex ?? ownFirst;
     if (firstIndex !== undefined) {
       figures.firstIndex = firstIndex;
-      figures.missingBefore = this.#missingBefore + (epoch.firstIndex ?? 0);
+      figures.missingBefore = this.#missingBefore + (ownFirst ?? 0);
     }
     return figures;
   }

@@ -8,10 +8,9 @@ import { formatEndpoint, type Endpoint, type Framing } from '../wire/address.ts'
 import type { LancReport } from '../wire/lanc.ts';
 import type { StreamSnapshot } from '../wire/metrics.ts';
 import type { Stage } from '../wire/stage.ts';
-import { firstSequence } from './beginning.ts';
+import { firstOf, type Beginning } from './beginning.ts';
 import { Demultiplexer, type Sender } from './demultiplexer.ts';
 import { PlayedStream, type PlayedFigures, type PlayedStreamOptions } from './played-stream.ts';
-import type { Recognition } from './recognition.ts';
 import { ReceiverReporter } from './reporter.ts';
 import type { Released } from './sink.ts';
 import { chooseNext } from './succession.ts';
@@ -318,11 +317,11 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
   }
 
   /** From here on this sender plays: what was held of it first. */
-  #follow(sender: Sender, recognition: Recognition, now: number): void {
+  #follow(sender: Sender, recognition: Beginning, now: number): void {
     const { endpoint: source } = sender;
     const held = this.#demultiplexer.release(sender);
     if (this.#second === sender) this.#second = undefined;
-    const first = firstSequence(recognition, held);
+    const first = firstOf(recognition, held);
     if (first === undefined) {
       for (const { data, arrivedAt } of held) this.#hold(data, arrivedAt, source);
       return;

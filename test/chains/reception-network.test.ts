@@ -46,7 +46,9 @@ function* departures({ framing, count, spacingMs, sequence, timestamp }: Stream)
 
 /** Checks that what came out covers a range of the stream exactly once; returns the first datagram of it, by its number. */
 function coverage(outputs: readonly Output[]): { first: number; next: number; missing: number[] } {
-  let next = 0;
+  // What is missing before the first is left out.
+  const begin = outputs.flatMap((output) => (output.kind === 'payload' ? [output.index] : []))[0] ?? 0;
+  let next = outputs[0]?.kind === 'gap' ? outputs[0].first : begin;
   let first: number | undefined;
   const missing: number[] = [];
   for (const output of outputs) {

@@ -55,7 +55,7 @@ describe('a beginning', () => {
   });
 
   for (const start of SEQUENCE_STARTS) {
-    it(`is ready once the sender's very first is there, when that is ${start}`, () => {
+    it(`is ready once it is known what the sender's very first is, when that is ${start}`, () => {
       const at = (index: number) => (start + index) % 65_536;
       for (const [next, seen] of [
         [0, [2, 1, 0]],
@@ -65,15 +65,37 @@ describe('a beginning', () => {
         for (const first of ['told', 'seen']) {
           const beginning = new Beginning({ framing: 'rtp', ssrc: 1, sequence: at(1) }, LATENCY_MS);
           if (first === 'told') beginning.learn(told(next, at(next)));
-          for (const index of seen.filter((index) => index > 0)) beginning.see(rtp(at(index)), 10);
-          if (first === 'seen') beginning.learn(told(next, at(next)));
-          expect(beginning.readyAt).toBe(10 + LATENCY_MS);
-          beginning.see(rtp(at(0)), 20);
+          for (const index of seen) beginning.see(rtp(at(index)), 10);
+          if (first === 'seen') {
+            expect(beginning.readyAt).toBe(10 + LATENCY_MS);
+            beginning.learn(told(next, at(next)));
+          }
           expect(beginning.readyAt).toBe(-Infinity);
+          expect(beginning.firstOf(-1)).toEqual({ sequence: at(0), missing: 0 });
         }
       }
     });
   }
+
+  it('begins with the very first when up to 512 are missing before what came, for they are asked for', () => {
+    for (const [came, first, readyAt] of [
+      [512, { sequence: 0, missing: 512 }, -Infinity],
+      [513, { sequence: 513, missing: 0 }, 10 + LATENCY_MS],
+    ] as const) {
+      const beginning = new Beginning({ framing: 'rtp', ssrc: 1, sequence: came }, LATENCY_MS);
+      beginning.learn(told(0, 0));
+      beginning.see(rtp(came), 10);
+      expect([beginning.firstOf(0), beginning.readyAt]).toEqual([first, readyAt]);
+    }
+  });
+
+  it('does not believe a report of what has ended', () => {
+    const beginning = new Beginning({ framing: 'rtp', ssrc: 1, sequence: 7 }, LATENCY_MS);
+    beginning.learn({ ...told(5, 5), final: true });
+    beginning.see(rtp(7), 10);
+    expect(beginning.firstOf(0)).toEqual({ sequence: 7, missing: 0 });
+    expect(beginning.readyAt).toBe(10 + LATENCY_MS);
+  });
 
   it('does not believe a number that may have come round', () => {
     const beginning = new Beginning({ framing: 'rtp', ssrc: 1, sequence: 7 }, LATENCY_MS);
@@ -143,8 +165,8 @@ describe('the first datagrams of a stream', () => {
   it('are the first of those that came when the very first was lost', () => {
     const heard = report(0, 1, { index: 0, sequence: 98 });
     const { outputs, figures } = receive([heard, ...shuffled(rtpRun({ count: 6 }), [3, 2, 0, 1, 4, 5])]);
-    expect(brief(outputs)).toBe(upTo(6));
-    expect(figures).toMatchObject({ firstIndex: 2, missingBefore: 2, lost: 0 });
+    expect(brief(outputs)).toBe('2 3 4 5 6 7');
+    expect(figures).toMatchObject({ firstIndex: 2, missingBefore: 2, lost: 0, unrecovered: 0 });
   });
 
   it('are counted from the first in the reports to the sender', () => {
