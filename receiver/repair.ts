@@ -13,7 +13,7 @@
 import type { ReceiveWindow } from '../jitter-buffer/ordering.ts';
 import type { Release } from '../jitter-buffer/release.ts';
 import { emptyArrival, type Arrival } from '../jitter-buffer/slab.ts';
-import { fecSpan, type FecSetting } from '../wire/fec/fec-setting.ts';
+import { repairWait, type FecSetting } from '../wire/fec/fec-setting.ts';
 import { RTP_PARITY } from '../wire/fec/parity-packet.ts';
 import type { RepairAdvice } from '../wire/metrics.ts';
 import { RTP_MP2T } from '../wire/rtp.ts';
@@ -243,6 +243,6 @@ export class Repair {
   /** How long FEC may take for what is missing now. */
   get #fecMs(): number {
     const { setting } = this;
-    return setting ? fecSpan(setting) * this.#options.epoch.log.spacingMs : 0;
+    return setting ? repairWait(setting) * this.#options.epoch.log.spacingMs : 0;
   }
 }

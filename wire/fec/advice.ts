@@ -4,7 +4,7 @@
  */
 import type { LossPattern } from '../loss-pattern.ts';
 import type { RepairAdvice } from '../metrics.ts';
-import { fecOverhead, fecSpan, formatFecSetting, type FecSetting } from './fec-setting.ts';
+import { fecOverhead, fecSpan, formatFecSetting, repairWait, type FecSetting } from './fec-setting.ts';
 import { Trial } from './trial.ts';
 
 /** What advice depends on. */
@@ -46,16 +46,6 @@ const INTERLEAVES = [1, 2, 4, 8];
 export const BLOCK_CANDIDATES: readonly Candidate[] = inOrderOfCost(blockSettings());
 /** The same with rows and columns. */
 const CANDIDATES: readonly Candidate[] = inOrderOfCost([...blockSettings(), ...matrixSettings()]);
-
-/** From a lost datagram to the last repair packet that may bring it back: so many datagrams at most. */
-export function repairWait(setting: FecSetting): number {
-  const span = fecSpan(setting);
-  if (setting.kind === '2022') return span + (setting.matrix.columns - 1) * (setting.matrix.rows - 1);
-  const { dataShards, parityShards, interleave } = setting.shape;
-  return (
-    span + Math.floor(((parityShards * interleave - 1) * dataShards) / parityShards) - (interleave - 1) + 1
-  );
-}
 
 /** With how many beginnings the losses of a trial are tried. */
 export function phasesOf({ lost }: Trial): number {

@@ -44,3 +44,13 @@ export function fecSpan(setting: FecSetting): number {
   if (setting.kind === '2022') return setting.matrix.columns * setting.matrix.rows;
   return setting.shape.dataShards * setting.shape.interleave;
 }
+
+/** From a lost datagram to the last repair packet that may bring it back: so many datagrams at most. */
+export function repairWait(setting: FecSetting): number {
+  const span = fecSpan(setting);
+  if (setting.kind === '2022') return span + (setting.matrix.columns - 1) * (setting.matrix.rows - 1);
+  const { dataShards, parityShards, interleave } = setting.shape;
+  return (
+    span + Math.floor(((parityShards * interleave - 1) * dataShards) / parityShards) - (interleave - 1) + 1
+  );
+}
