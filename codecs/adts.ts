@@ -43,7 +43,7 @@ const ELEMENTS: Readonly<Record<number, readonly number[]>> = {
 function silentAdts(frame: Buffer): StandIn | undefined {
   const rateHz = ADTS_RATES_HZ[((frame[2] ?? 0) >> 2) & 0x0f];
   const channels = ((frame[2] ?? 0) & 1) * 4 + ((frame[3] ?? 0) >> 6);
-  const elements = ELEMENTS[channels];
+  const elements = frame.length < ADTS_HEADER_BYTES ? undefined : ELEMENTS[channels];
   if (rateHz === undefined || elements === undefined) return undefined;
   const body = silence(elements);
   const length = ADTS_HEADER_BYTES + body.length;

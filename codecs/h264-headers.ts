@@ -54,6 +54,9 @@ export interface SliceHeader {
 /** Profiles whose sets name chroma and scaling. */
 const HIGH_PROFILES = new Set([100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135]);
 
+/** Of level 5.2: 4096 × 2304. */
+const MOST_MACROBLOCKS = 36_864;
+
 /** NAL units of Annex B, each from its header byte on. Views; the last one may be cut short by the end of the bytes. */
 export function* nalUnits(bytes: Buffer): Generator<Buffer> {
   let from = bytes.indexOf('\0\0\x01', 0, 'latin1');
@@ -81,7 +84,8 @@ export function parseSequenceHeader(unit: Buffer): SequenceHeader | undefined {
   const framesOnly = bits.flag();
   const pairs = !framesOnly && bits.flag();
   const macroblocks = columns * rows * (framesOnly ? 1 : 2);
-  const strange = frameNumBits > 16 || order.orderType > 2 || order.orderBits > 16 || macroblocks > 139_264;
+  const strange =
+    frameNumBits > 16 || order.orderType > 2 || order.orderBits > 16 || macroblocks > MOST_MACROBLOCKS;
   // Without references nothing can be repeated; separate colour planes have slices of their own.
   if (bits.overrun || strange || references === 0 || chroma === 'separate') return undefined;
   return { frameNumBits, ...order, references, framesOnly, pairs, macroblocks, monochrome: chroma === 0 };

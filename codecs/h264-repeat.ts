@@ -63,6 +63,7 @@ export class H264Repeater {
   #last: Place | undefined;
   /** Steps of the order of display in a tick of 90 kHz. */
   #orderPerTick = 0;
+  #skipped: (Pick<SequenceHeader, 'macroblocks' | 'pairs'> & { bytes: Buffer }) | undefined;
   /** The encoder's numbers are of no use any more. */
   #astray = false;
 
@@ -128,7 +129,17 @@ export class H264Repeater {
       this.#frameNum = frameNum;
       this.#still = { frameNum, ptsTicks };
     }
-    return writePicture({ sequence, picture, frameNum, order, reference, back });
+    return writePicture({ sequence, picture, frameNum, order, reference, back }, this.#allSkipped(sequence));
+  }
+
+  /** Worked out once: it takes a step for each macroblock. */
+  #allSkipped(sequence: SequenceHeader): Buffer {
+    const { macroblocks, pairs } = sequence;
+    const known = this.#skipped;
+    if (known?.macroblocks === macroblocks && known.pairs === pairs) return known.bytes;
+    const bytes = skippedByCabac(sequence);
+    this.#skipped = { macroblocks, pairs, bytes };
+    return bytes;
   }
 
   /** Learns the sets; gives the first slice. */
@@ -199,14 +210,16 @@ interface Repeated {
   back: number;
 }
 
-function writePicture(repeated: Repeated): Buffer {
+/** @param skipped what `skippedByCabac` gives for the sequence */
+function writePicture(repeated: Repeated, skipped: Buffer): Buffer {
   const { sequence, picture, reference } = repeated;
   const bits = new BitWriter();
   writeHeader(bits, repeated);
-  if (picture.cabac) skipByCabac(bits, sequence);
+  if (picture.cabac) bits.align(1);
   else skipByRunLength(bits, sequence);
+  const slice = picture.cabac ? Buffer.concat([bits.toBuffer(), skipped]) : bits.toBuffer();
   const unit = Buffer.of(reference ? REFERENCE_SLICE : OTHER_SLICE);
-  return Buffer.concat([DELIMITER, START_CODE, unit, escaped(bits.toBuffer())]);
+  return Buffer.concat([DELIMITER, START_CODE, unit, escaped(slice)]);
 }
 
 /** modification_of_pic_nums_idc, table 7-7. */
@@ -286,8 +299,8 @@ const UNLIKELY: readonly (readonly [number, number, number, number])[] = [
  * CABAC, §9.3.4.2: "skipped" for each macroblock, "not the end" behind all but the last. Each of these is the likely value, so
  * the low end of the range stays at 0 and so do all bits, up to the end of the slice.
  */
-function skipByCabac(bits: BitWriter, { macroblocks, pairs }: SequenceHeader): void {
-  bits.align(1);
+function skippedByCabac({ macroblocks, pairs }: SequenceHeader): Buffer {
+  const bits = new BitWriter();
   let range = 510;
   let state = FIRST_STATE;
   let zeros = -1; // the first bit is not written
@@ -305,7 +318,7 @@ function skipByCabac(bits: BitWriter, { macroblocks, pairs }: SequenceHeader): v
   // EncodeFlush: the low end moves up to the end of the range; its last bit is the one that ends the slice.
   bits.bits(0, Math.max(0, zeros));
   bits.bits(range | 1, Math.min(10, 10 + zeros));
-  bits.align(0);
+  return bits.toBuffer();
 }
 
 /** Keeps start codes out of a NAL unit (§7.4.1). */

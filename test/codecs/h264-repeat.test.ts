@@ -1,9 +1,12 @@
 /** What FFmpeg's decoder makes of repeated pictures: the last picture once more, whatever the stream is coded like. */
 import { spawnSync } from 'node:child_process';
+import * as fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { findFfmpeg } from '../../codecs/ffmpeg.ts';
 import { nalType, nalUnits } from '../../codecs/h264-headers.ts';
 import { H264Repeater } from '../../codecs/h264-repeat.ts';
+
+fc.configureGlobal({ seed: 264 });
 
 const PICTURE_TICKS = 3600;
 const BEFORE = 7;
@@ -83,4 +86,24 @@ describe('H264Repeater', () => {
       expect(shown([...units, ...stills])).toEqual([...clean, ...stills.map(() => clean.at(-1))]);
     });
   }
+
+  it('never throws, whatever a stream consists of', () => {
+    const [unit = NOTHING] = coded('bframes=0:keyint=50');
+    const broken = fc.array(fc.tuple(fc.nat(120), fc.nat(255)), { maxLength: 12 });
+    fc.assert(
+      fc.property(broken, fc.array(fc.uint8Array({ maxLength: 60 }), { maxLength: 4 }), (places, heads) => {
+        const repeater = new H264Repeater();
+        const head = Buffer.from(unit);
+        // Behind the delimiter and the start code of what follows it.
+        for (const [at, value] of places) head[10 + at] = value;
+        repeater.follow(unit, 0);
+        repeater.follow(head, PICTURE_TICKS);
+        for (const [index, bytes] of heads.entries()) {
+          const replaced = Buffer.concat([Buffer.of(0, 0, 1, 0x41), bytes]);
+          expect(repeater.lostBefore(replaced)).toBeLessThanOrEqual(2 ** 16);
+          repeater.repeat(index % 2 === 0 ? replaced : undefined, (index + 2) * PICTURE_TICKS);
+        }
+      }),
+    );
+  });
 });
