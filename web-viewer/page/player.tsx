@@ -59,7 +59,7 @@ export function Player({ worst }: { worst: Trouble | undefined }): JSX.Element {
 function Frozen(): JSX.Element {
   const lost = playback.frozenBy.value;
   return (
-    <p class="frozen" role="status">
+    <p class="frozen" aria-live="polite">
       {lost !== undefined && strings.player.frozen(lost)}
     </p>
   );
