@@ -111,7 +111,7 @@ function watch(ms: number): Promise<Watched> {
 /** Loses four datagrams in a row, every now and then, once it is told to. */
 function bursts(): { on: boolean; loses: () => boolean } {
   let count = 0;
-  const losses = { on: false, loses: () => losses.on && ++count % 131 < 4 };
+  const losses = { on: false, loses: () => losses.on && ++count % 97 < 4 };
   return losses;
 }
 
@@ -167,7 +167,7 @@ describe('a viewer of a lossy stream', () => {
     // It moves again after each freeze: many different pictures, and the words go away.
     expect(new Set(drawn.map(({ frame }) => frame)).size).toBeGreaterThan(50);
     const said = words.filter((each) => each !== '');
-    expect(said.length).toBeGreaterThan(3);
+    expect(said.length).toBeGreaterThan(2);
     expect(words.length).toBeGreaterThan(said.length);
     for (const each of said)
       expect(each).toMatch(/^Picture frozen: \d+ datagrams lost, waiting for the next key frame$/);
