@@ -116,7 +116,7 @@ function bursts(): { on: boolean; loses: () => boolean } {
 }
 
 /** Plays the film with losses, and watches it once it has settled. */
-async function play(conceal: 'freeze' | 'show', losing = true): Promise<Watched> {
+async function play(conceal: 'freeze' | 'show', losing = true): Promise<Watched & { facts: string }> {
   const losses = bursts();
   await using _reception = await receive(address, stage.registry, losses.loses, conceal);
   await using _sender = await send(await openFile(film), address);
@@ -131,7 +131,7 @@ async function play(conceal: 'freeze' | 'show', losing = true): Promise<Watched>
   }
   const watched = await watching;
   await page.waitForTimeout(1200);
-  return watched;
+  return { ...watched, facts: await page.locator('.facts').innerText() };
 }
 
 describe('a viewer of a lossy stream', () => {
@@ -141,12 +141,12 @@ describe('a viewer of a lossy stream', () => {
     drawn.filter(({ frame, sum }) => frame === null || (clean.get(frame) ?? sum) !== sum);
 
   it('is compared with one of a whole stream', async () => {
-    const { drawn, words } = await play('freeze', false);
+    const { drawn, words, facts } = await play('freeze', false);
     for (const { frame, sum } of drawn) if (frame !== null) clean.set(frame, sum);
     expect(smeared(drawn)).toEqual([]);
     expect(clean.size).toBeGreaterThan(0.9 * PICTURES);
     expect(words).toEqual([]);
-    expect(await page.locator('.facts', { hasText: 'Picture frozen' }).count()).toBe(0);
+    expect(facts).not.toContain('Picture frozen');
   });
 
   it('sees smear with --conceal show', async () => {
@@ -156,7 +156,7 @@ describe('a viewer of a lossy stream', () => {
   });
 
   it('sees clean pictures only, and is told of it, while playback goes on', async () => {
-    const { drawn, words, ...measured } = await play('freeze');
+    const { drawn, words, facts, ...measured } = await play('freeze');
     console.log(
       `${drawn.length} pictures, the longest ${Math.round(measured.longestPictureMs)} ms; ` +
         `longest stall ${Math.round(measured.longestStallMs)} ms; ${SCREENSHOTS}.png`,
@@ -171,7 +171,6 @@ describe('a viewer of a lossy stream', () => {
     expect(words.length).toBeGreaterThan(said.length);
     for (const each of said)
       expect(each).toMatch(/^Picture frozen: \d+ datagrams lost, waiting for the next key frame$/);
-    const facts = await page.locator('.facts').innerText();
     expect(facts).toMatch(/Picture frozen\n\d+ times, \d+\.\d s in all/);
     expect(facts).toMatch(/Sound faded over holes\n\d+ times, \d+\.\d s in all/);
   });
