@@ -241,6 +241,7 @@ class Session implements ReceiverSession {
     if (!this.#isInBatch) this.#now();
     this.#isInBatch = true;
     const source = this.#merge ? this.#merge.take(path, data, arrivedAt, from) : from;
+    if (this.#merge) this.#reception.nearest = from.address;
     if (!source) return;
     const passed = this.#reception.passMedia(data, arrivedAt, source);
     if (passed) this.#play(passed);

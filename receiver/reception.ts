@@ -91,6 +91,8 @@ const SECOND_SENDER_MS = 5000;
  * newest of them, for more may follow. Polled when its time has come it judges by that.
  */
 export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
+  /** Of two paths: the sender's address on the one that brought the latest datagram. Requests go there, for it works. */
+  nearest: string | undefined;
   readonly #stream: PlayedStream;
   readonly #demultiplexer: Demultiplexer;
   readonly #reporter: ReceiverReporter;
@@ -258,7 +260,7 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
   /** Asks the sender for what is missing. False: nothing is, or nobody to ask. */
   #ask(now: number): boolean {
     const lost = this.#reporter.canAsk ? this.#stream.pollMissing(now) : undefined;
-    if (lost) this.#reporter.push({ kind: 'missing', lost }, now);
+    if (lost) this.#reporter.push({ kind: 'missing', lost, nearest: this.nearest }, now);
     return lost !== undefined;
   }
 

@@ -4,7 +4,7 @@
  * Anybody can send RTCP: what is heard counts for a stream only when SSRC and address are those of its media. Senders that
  * are not received (yet) are remembered for a while, because their first report may come before their first datagram.
  */
-import type { Endpoint } from '../wire/address.ts';
+import { sameEndpoint, type Endpoint } from '../wire/address.ts';
 import { compactFromMs, compactNtp } from '../wire/clock.ts';
 import { parseLanc, writeLanc, type LancReport } from '../wire/lanc.ts';
 import { writeNack } from '../wire/rtcp-feedback.ts';
@@ -36,8 +36,11 @@ export type ReceiverReporterInput =
    * heard before is then forgotten. `address` is where its media comes from.
    */
   | { kind: 'stream'; ssrc: number; address: string }
-  /** These 16-bit sequence numbers of the current stream are missing: at most 128, not none. Pushed only while it `canAsk`. */
-  | { kind: 'missing'; lost: readonly number[] }
+  /**
+   * These 16-bit sequence numbers of the current stream are missing: at most 128, not none. Pushed only while it `canAsk`. `nearest`
+   * is the sender's address on the path that works; default: where its latest report came from.
+   */
+  | { kind: 'missing'; lost: readonly number[]; nearest?: string | undefined }
   /** The receiver goes away: says goodbye to the sender and falls silent. */
   | { kind: 'leave' };
 
@@ -63,16 +66,21 @@ export interface ReceiverReporterOptions {
   losses?: (ssrc: number) => UnknownPacket | undefined;
 }
 
+/** Where a sender's reports come from, and what is to be echoed there. */
+interface Place {
+  readonly endpoint: Endpoint;
+  cookie: Buffer | undefined;
+}
+
 /** What is remembered of one sender. */
 interface Sender {
   readonly ssrc: number;
   readonly address: string;
-  /** Where its reports come from; `undefined` until one came. */
-  reportTo: Endpoint | undefined;
+  /** Where it hears, the one that was heard last first: on two paths there are two of them. */
+  places: readonly Place[];
   lastSr: number;
   lastSrAt: number;
   lanc: LancReport | undefined;
-  cookie: Buffer | undefined;
   gone: boolean;
 }
 
@@ -84,6 +92,7 @@ const MAX_INTERVAL_MS = 600_000;
 const GRID_MS = 100;
 /** A sender that has not reported for so many intervals is no longer answered. */
 const PATIENCE = 5;
+const MAX_PLACES = 2;
 /** Senders remembered that are not received. */
 const MAX_OTHERS = 16;
 
@@ -112,13 +121,13 @@ export class ReceiverReporter implements Stage<ReceiverReporterInput, ReceiverRe
 
   /** The sender of the current stream has told where it hears. */
   get canAsk(): boolean {
-    return this.#current?.reportTo !== undefined;
+    return this.#current?.places[0] !== undefined;
   }
 
   push(input: ReceiverReporterInput, now: number): void {
     if (input.kind === 'rtcp') this.#hear(input);
     else if (input.kind === 'stream') this.#settle(input.ssrc, input.address);
-    else if (input.kind === 'missing') this.#ask(input.lost);
+    else if (input.kind === 'missing') this.#ask(input.lost, input.nearest);
     else this.#leave(now);
     if (this.#reportAt === Infinity && this.#answers()) this.#reportAt = now;
   }
@@ -128,12 +137,13 @@ export class ReceiverReporter implements Stage<ReceiverReporterInput, ReceiverRe
     if (now < this.#reportAt) return undefined;
     const sender = this.#current;
     this.#reportAt = Infinity;
-    if (sender?.reportTo === undefined) return undefined;
+    if (!sender || !this.canAsk) return undefined;
     const intervalMs = intervalOf(sender);
     if (now - sender.lastSrAt > PATIENCE * Math.max(intervalMs, DEFAULT_INTERVAL_MS)) return undefined;
     const dueAt = now + intervalMs * (0.5 + this.#options.random());
     this.#reportAt = Math.round(dueAt / GRID_MS) * GRID_MS;
-    return this.#report(sender, sender.reportTo, now);
+    this.#report(sender, now);
+    return this.#ready.shift();
   }
 
   get wakeAt(): number {
@@ -152,13 +162,13 @@ export class ReceiverReporter implements Stage<ReceiverReporterInput, ReceiverRe
       return;
     }
     this.stats.heard++;
-    if (!sender.gone) this.#learn(sender, packets);
+    if (!sender.gone) this.#learn(sender, packets, heard.source);
   }
 
-  #learn(sender: Sender, packets: readonly RtcpPacket[]): void {
+  #learn(sender: Sender, packets: readonly RtcpPacket[], source: Endpoint): void {
     const { ssrc, lanc } = sender;
     for (const packet of packets) {
-      if (packet.kind === 'app' && packet.ssrc === ssrc) hearApp(sender, packet);
+      if (packet.kind === 'app' && packet.ssrc === ssrc) hearApp(sender, packet, source);
       else if (packet.kind === 'bye') sender.gone ||= packet.ssrcs.includes(ssrc);
     }
     if (sender.lanc && sender.lanc !== lanc) this.#tellLearned(sender.lanc, sender);
@@ -175,7 +185,7 @@ export class ReceiverReporter implements Stage<ReceiverReporterInput, ReceiverRe
     const known = this.#find(first.ssrc, address);
     if (first.kind === 'rr') return known;
     const sender = known ?? this.#remember(newSender(first.ssrc, address));
-    sender.reportTo = { address: source.address, port: source.port };
+    hearFrom(sender, source);
     sender.lastSr = compactNtp(first.ntp);
     sender.lastSrAt = arrivedAt;
     return sender;
@@ -206,15 +216,15 @@ export class ReceiverReporter implements Stage<ReceiverReporterInput, ReceiverRe
   }
 
   /** A compound of its own, whose report is empty: the fraction lost counts from one report to the next. */
-  #ask(lost: readonly number[]): void {
+  #ask(lost: readonly number[], nearest: string | undefined): void {
     const sender = this.#current;
-    if (sender?.reportTo === undefined) return;
+    const place = sender?.places.find(({ endpoint }) => endpoint.address === nearest) ?? sender?.places[0];
+    if (!sender || !place) return;
     const { ssrc } = this.#options;
     const nack = writeNack({ ssrc, mediaSsrc: sender.ssrc, lost });
-    const datagram = writeRtcp([...this.#opening(sender, []), nack]);
     this.stats.asked++;
     this.#known = true;
-    this.#ready.push({ kind: 'rtcp', datagram, destination: sender.reportTo });
+    this.#say(place, [...this.#opening(place, []), nack]);
   }
 
   #leave(now: number): void {
@@ -222,36 +232,35 @@ export class ReceiverReporter implements Stage<ReceiverReporterInput, ReceiverRe
     this.#current = undefined;
     this.#reportAt = Infinity;
     // Who was never heard of need not be said goodbye to (RFC 3550 §6.3.7).
-    if (sender?.reportTo === undefined || !this.#known) return;
-    this.#ready.push(
-      this.#report(sender, sender.reportTo, now, [{ kind: 'bye', ssrcs: [this.#options.ssrc] }]),
-    );
+    if (!sender || !this.#known) return;
+    this.#report(sender, now, [{ kind: 'bye', ssrcs: [this.#options.ssrc] }]);
   }
 
   #answers(): boolean {
-    return this.#current !== undefined && this.#current.reportTo !== undefined && !this.#current.gone;
+    return this.canAsk && !this.#current?.gone;
   }
 
-  #report(
-    sender: Sender,
-    destination: Endpoint,
-    now: number,
-    more: readonly RtcpPacket[] = [],
-  ): ReceiverReporterOutput {
+  /** To the first place; and to the other one while it is yet to challenge us, so that it answers when it is asked. */
+  #report(sender: Sender, now: number, more: readonly RtcpPacket[] = []): void {
     const figures = this.#options.figures();
-    const { lastSr } = sender;
+    const { lastSr, lanc, places } = sender;
     const delaySinceLastSr = compactFromMs(now - sender.lastSrAt);
     const block = figures && { ...figures, ssrc: sender.ssrc, lastSr, delaySinceLastSr };
-    const packets = this.#opening(sender, block ? [block] : []);
-    const losses = sender.lanc && this.#options.losses?.(this.#options.ssrc);
-    if (losses) packets.push(losses);
+    const losses = lanc && this.#options.losses?.(this.#options.ssrc);
+    const rest = losses ? [losses, ...more] : more;
     this.stats.reported++;
     this.#known = true;
-    return { kind: 'rtcp', datagram: writeRtcp([...packets, ...more]), destination };
+    for (const [number, place] of places.entries())
+      if (number === 0 || (lanc && !place.cookie))
+        this.#say(place, [...this.#opening(place, block ? [block] : []), ...rest]);
+  }
+
+  #say({ endpoint: destination }: Place, packets: readonly RtcpPacket[]): void {
+    this.#ready.push({ kind: 'rtcp', datagram: writeRtcp(packets), destination });
   }
 
   /** What every compound begins with: who we are, and that we can be reached where it comes from. */
-  #opening({ cookie }: Sender, reports: ReportBlock[]): RtcpPacket[] {
+  #opening({ cookie }: Place, reports: ReportBlock[]): RtcpPacket[] {
     const { ssrc, cname } = this.#options;
     const packets: RtcpPacket[] = [
       { kind: 'rr', ssrc, reports },
@@ -279,22 +288,34 @@ export class ReceiverReporter implements Stage<ReceiverReporterInput, ReceiverRe
   }
 }
 
-function hearApp(sender: Sender, packet: AppPacket): void {
+function hearApp(sender: Sender, packet: AppPacket, source: Endpoint): void {
   const lanc = parseLanc(packet);
   if (typeof lanc === 'string') return;
   if (lanc.kind === 'report') sender.lanc = lanc;
-  else if (lanc.kind === 'challenge') sender.cookie = Buffer.from(lanc.cookie);
+  else if (lanc.kind === 'challenge') {
+    // Good for the place that it comes from only: the sender sees us at another address on each path.
+    const place = sender.places.find(({ endpoint }) => sameEndpoint(endpoint, source)) ?? sender.places[0];
+    if (place) place.cookie = Buffer.from(lanc.cookie);
+  }
+}
+
+/** A report came from there. */
+function hearFrom(sender: Sender, source: Endpoint): void {
+  const { address, port } = source;
+  const known = sender.places.find(({ endpoint }) => sameEndpoint(endpoint, source));
+  const place = known ?? { endpoint: { address, port }, cookie: undefined };
+  if (sender.places[0] === place) return;
+  sender.places = [place, ...sender.places.filter((each) => each !== place)].slice(0, MAX_PLACES);
 }
 
 function newSender(ssrc: number, address: string): Sender {
   return {
     ssrc,
     address,
-    reportTo: undefined,
+    places: [],
     lastSr: 0,
     lastSrAt: 0,
     lanc: undefined,
-    cookie: undefined,
     gone: false,
   };
 }

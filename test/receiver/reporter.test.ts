@@ -214,6 +214,40 @@ describe('ReceiverReporter: what', () => {
     expect(first?.[0]).toEqual({ kind: 'rr', ssrc: OWN, reports: [] });
   });
 
+  it('asks a sender on two paths on the one that works, with the challenge of that', () => {
+    const second = { address: '10.1.0.1', port: 9 };
+    const onSecond = (arrivedAt: number, packets: RtcpPacket[]): Timed<ReceiverReporterInput> => {
+      const datagram = writeRtcp(packets);
+      return [arrivedAt, { kind: 'rtcp', datagram, source: second, address: ADDRESS, arrivedAt }];
+    };
+    const challengeOf = (byte: number): RtcpPacket =>
+      writeLanc({ kind: 'challenge', cookie: Buffer.alloc(8, byte) }, SSRC);
+    const inputs: Timed<ReceiverReporterInput>[] = [
+      [0, STREAM],
+      came(0, [sr(), lanc()]),
+      came(1, [sr(), challengeOf(1)]),
+      onSecond(5, [sr(), lanc()]),
+      [2100, { kind: 'missing', lost: [3], nearest: second.address }],
+      onSecond(2200, [sr(), challengeOf(2)]),
+      [2300, { kind: 'missing', lost: [3], nearest: second.address }],
+      [2400, { kind: 'missing', lost: [3], nearest: ADDRESS }],
+    ];
+    const said = [...play(reporter(), inputs, 2600)].flatMap(([at, output]) => {
+      if (output.kind !== 'rtcp') return [];
+      const echo = understood(output.datagram)[2];
+      const cookie = echo?.kind === 'app' ? parseLanc(echo) : undefined;
+      const told = typeof cookie === 'object' && cookie.kind === 'echo' ? cookie.cookie[0] : 'nothing';
+      return [`${at} to ${output.destination.port}: ${told}`];
+    });
+    expect(said).toEqual([
+      '0 to 41001: nothing',
+      '2000 to 9: nothing', // which is yet to challenge; its report came last
+      '2100 to 9: nothing',
+      '2300 to 9: 2',
+      '2400 to 41001: 1',
+    ]);
+  });
+
   it('echoes the latest challenge in every compound that follows', () => {
     const challenge = writeLanc({ kind: 'challenge', cookie: COOKIE }, SSRC);
     const inputs = [[0, STREAM] as const, came(0, [sr(), lanc()]), came(100, [sr(), challenge])];
