@@ -138,11 +138,12 @@ export class Outlets {
     path?.exchange?.send(datagram, to);
   }
 
-  /** Sends a retransmission to all groups, at once. */
+  /** Sends a retransmission to all groups on all paths, at once: nobody knows which path works. */
   repairGroups(datagram: Buffer): void {
-    for (const { address, port, scope } of this.#options.addresses)
-      if (scope !== 'unicast')
-        this.#paths[0]?.exchange?.send(datagram, { address, port: port + RETRANSMISSION_PORT });
+    for (const { addresses, exchange } of this.#paths)
+      for (const { address, port, scope } of addresses)
+        if (scope !== 'unicast' && port + RETRANSMISSION_PORT <= LAST_PORT)
+          exchange?.send(datagram, { address, port: port + RETRANSMISSION_PORT });
   }
 
   /** `undefined` while the queues of the media have room, else resolves when they have. */

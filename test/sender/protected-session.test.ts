@@ -155,6 +155,32 @@ describe.concurrent('a sender with a second path', () => {
     await session.close();
   });
 
+  it('sends again to the groups of both what two receivers miss', async () => {
+    const { outlet, session } = await send(new Memory([FILM], 'wait'), { secondPath: other });
+    await sleep(450);
+    const lost = [outlet.datagrams[3]?.datagram.readUInt16BE(2) ?? 0];
+    const receivers = [40_001, 40_002].map((port) => ({ address: '10.0.0.9', port }));
+    const counters = { fractionLost: 0, cumulativeLost: 0, highestSequence: 0, jitter: 0 };
+    for (const source of receivers) {
+      const block = { ssrc: session.ssrc, ...counters, lastSr: 0, delaySinceLastSr: 0 };
+      outlet.hear(writeRtcp([{ kind: 'rr', ssrc: source.port, reports: [block] }]), source);
+    }
+    for (const source of receivers) {
+      const ask = { ssrc: source.port, mediaSsrc: session.ssrc };
+      outlet.hear(receiverCompound(ask), source);
+      const challenge = outlet.reports.find(({ to }) => to.port === source.port);
+      const echo = cookieOf(challenge?.datagram ?? Buffer.alloc(0));
+      outlet.hear(receiverCompound({ ...ask, echo, lost }), source);
+    }
+    await sleep(50);
+    const repairs = outlet.reports.filter(({ datagram }) => !isRtcp(datagram));
+    expect(repairs.map(({ to, from }) => `${to.address}:${to.port} by ${from}`)).toEqual([
+      '239.255.1.1:5010 by lo',
+      '239.255.1.2:5020 by eth1',
+    ]);
+    await session.close();
+  });
+
   it('takes one socket for the reports of two groups by one card', async () => {
     const secondPath = { ...other, via: { ...SECOND_CARD, name: 'lo', address: '127.0.0.1' } };
     const { outlet, session } = await send(new Memory([FILM]), { secondPath });
