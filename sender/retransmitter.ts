@@ -68,8 +68,9 @@ const COOLDOWN_MS = 25;
 const MAX_COOLDOWN_MS = 1000;
 /** Repairs of the last second that were not needed may be made up for at once. */
 const BUDGET_BURST_MS = 1000;
-/** Repairs leave at the stream's own rate, and of so much time at once. */
+/** Repairs leave at the stream's own rate, and of so much time at once; those of a slow stream need not wait for each other. */
 const SPACING_BURST_MS = 5;
+const MOST_SPACING_MS = 5;
 /** What a retransmission is longer by. */
 const RTX_MORE_BYTES = 2;
 /** A repair is forgotten so long after it was asked for. */
@@ -284,7 +285,7 @@ export class Retransmitter implements Stage<RetransmitterInput, RetransmitterOut
     this.#rtxSequence = (sequence + 1) & 0xffff;
     const datagram = writeRtx(original, { payloadType: RTP_RTX, sequence });
     repair.sentAt = now;
-    this.#spacing.take(this.#costMs(datagram.length), now);
+    this.#spacing.take(Math.min(this.#costMs(datagram.length), MOST_SPACING_MS), now);
     this.stats.repaired++;
     this.stats.repairedBytes += datagram.length;
     if (repair.destination === 'group') this.stats.groupRepairs++;

@@ -33,9 +33,15 @@ class Bench {
   readonly #cookies = new Map<string, Buffer>();
   #chunks = 0;
 
-  constructor(options: Partial<RetransmitterOptions> & { sequence?: number; trusted?: BlockList } = {}) {
-    const { sequence = 0, trusted, ...more } = options;
-    this.#stream = new DepartedStream({ ssrc: SSRC, sequence, spacingMs: 1 });
+  constructor(
+    options: Partial<RetransmitterOptions> & {
+      sequence?: number;
+      spacingMs?: number;
+      trusted?: BlockList;
+    } = {},
+  ) {
+    const { sequence = 0, spacingMs = 1, trusted, ...more } = options;
+    this.#stream = new DepartedStream({ ssrc: SSRC, sequence, spacingMs });
     this.#sequence = sequence;
     for (const ssrc of SSRC_OF.values()) this.receivers.set(ssrc, { roundTripMs: 20 });
     this.stage = new Retransmitter({
@@ -157,6 +163,14 @@ describe('a request', () => {
       '500 3 to 10.0.0.1:40001',
       '501 3 to 10.0.0.2:40002',
     ]);
+  });
+
+  it('for many of a slow stream is answered before they are of no use any more', () => {
+    const bench = new Bench({ spacingMs: 50, repairBudget: 1 }).validate(A);
+    const now = 470 * 50;
+    const times = bench.ask(A, [460, 461, 462, 463, 464], now).map((answer) => Number(answer.split(' ')[0]));
+    expect(times).toHaveLength(5);
+    expect(Math.max(...times) - now).toBeLessThanOrEqual(20);
   });
 
   it('for very many leaves them at the rate of the stream, not all at once', () => {
