@@ -121,6 +121,11 @@ export class ReceiveWindow {
     this.#arrivals = new ArrivalOrder(capacity);
   }
 
+  /** Most datagrams held, and most that are kept. */
+  get capacity(): number {
+    return this.#capacity;
+  }
+
   /** The index to be released or given up next. */
   get next(): number {
     return this.#next;

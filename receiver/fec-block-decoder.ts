@@ -57,7 +57,7 @@ const TIMESTAMP_END = 8;
 export class FecBlockDecoder {
   readonly counters: FecBlockCounters = { repairPackets: 0, duplicate: 0, recovered: 0 };
   /** What came and was of no use, by reason. */
-  readonly refused = new Map<BlockFault, number>();
+  readonly refused: Map<string, number>;
 
   readonly #window: RepairedWindow;
   readonly #firstSequence: number;
@@ -72,21 +72,28 @@ export class FecBlockDecoder {
    */
   readonly #proved: ParityBlock[] = [];
   #isProofNew = false;
+  /** The last block that tells the setting, and where the first of shorter ones behind it began. */
+  #shown: ParityBlock | undefined;
+  #shorterAt: number | undefined;
   #reach = 0;
   #scratch = Buffer.alloc(0);
 
   /** @param firstSequence 16 bits: the sequence number that has index 0 */
-  constructor(window: RepairedWindow, firstSequence: number, kernel = fastestKernel()) {
+  constructor(
+    window: RepairedWindow,
+    firstSequence: number,
+    { kernel = fastestKernel(), refused = new Map<string, number>() } = {},
+  ) {
     this.#window = window;
     this.#firstSequence = firstSequence;
     this.#kernel = kernel;
+    this.refused = refused;
   }
 
   /** How the sender protects the stream, once a block has proved it. */
   get setting(): FecSetting | undefined {
-    const [proved] = this.#proved;
-    if (!proved) return undefined;
-    const { dataShards, parityShards, interleave } = proved;
+    if (!this.#shown) return undefined;
+    const { dataShards, parityShards, interleave } = this.#shown;
     return { kind: 'rs', shape: { dataShards, parityShards, interleave } };
   }
 
@@ -242,7 +249,20 @@ export class FecBlockDecoder {
       this.#proved.length = Math.min(this.#proved.length, KINDS);
       // The last blocks of a stream are shorter, and may begin anywhere then.
     } else if (block.dataShards === this.#proved[kind]?.dataShards) this.#proved[kind] = block;
+    this.#show(block);
     return true;
+  }
+
+  /** Shorter blocks are the last ones of a stream, and tell no other setting unless more of them follow. */
+  #show(block: ParityBlock): void {
+    const { parityShards = 0, interleave = 0, dataShards = 0 } = this.#shown ?? {};
+    const isLike = block.parityShards === parityShards && block.interleave === interleave;
+    if (isLike && block.dataShards < dataShards) {
+      this.#shorterAt ??= block.first;
+      if (Math.abs(block.first - this.#shorterAt) < interleave) return;
+    }
+    this.#shown = block;
+    this.#shorterAt = undefined;
   }
 
   #lookAround(block: ParityBlock, place: number, bytes: Uint8Array): Recovered {

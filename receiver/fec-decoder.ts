@@ -46,7 +46,7 @@ const MOST_OPEN = 128;
 /** For one run of sequence numbers of one sender. */
 export class FecDecoder {
   readonly counters: FecCounters = { repairPackets: 0, duplicate: 0, recovered: { column: 0, row: 0 } };
-  readonly refused = new Map<RefusedRepair, number>();
+  readonly refused: Map<string, number>;
 
   readonly #window: RepairedWindow;
   readonly #firstSequence: number;
@@ -63,9 +63,10 @@ export class FecDecoder {
   #end = 0;
 
   /** @param firstSequence 16 bits: the sequence number that has index 0 */
-  constructor(window: RepairedWindow, firstSequence: number) {
+  constructor(window: RepairedWindow, firstSequence: number, refused = new Map<string, number>()) {
     this.#window = window;
     this.#firstSequence = firstSequence;
+    this.refused = refused;
   }
 
   /** How the sender protects the stream, once its repair packets have told. */

@@ -23,6 +23,7 @@ import type { Epoch } from './epoch.ts';
 import { FecBlockDecoder } from './fec-block-decoder.ts';
 import { FecDecoder, type RepairedWindow } from './fec-decoder.ts';
 import { LossReporter } from './loss-reporter.ts';
+import { doubtOf, neighboursOf, unpaddedBytes } from './recovered-packet.ts';
 import { NackGenerator, type Expectation } from './nack-generator.ts';
 import { RepairAdvisor } from './repair-advisor.ts';
 
@@ -37,8 +38,8 @@ export interface RepairCounters {
   refused: Map<string, number>;
 }
 
-/** Why a retransmission is of no use: nobody can tell that it was ever sent, or it is there. */
-export type RefusedRetransmission = RtxFault | 'foreign-ssrc' | 'not-missing' | 'not-media';
+/** Why a retransmission is of no use: nobody can tell that it was ever sent, or it is there; or it cannot be what is missing. */
+export type RefusedRetransmission = RtxFault | 'foreign-ssrc' | 'not-missing' | 'not-media' | 'not-fitting';
 
 export interface RepairOptions {
   window: ReceiveWindow;
@@ -56,6 +57,8 @@ export interface RepairOptions {
 /** Released datagrams that FEC may need: three of the largest matrices; so many blocks. */
 const KEPT_OF_MATRICES = 300;
 const KEPT_BLOCKS = 2;
+/** Of the beginning so many are kept: the first repair packets come behind what they protect. They fit into the memory there is. */
+const KEPT_AT_FIRST = 200;
 const MOST_KEPT = 8192;
 /** Without repair packets for so long a stream is no longer protected, milliseconds. */
 const UNPROTECTED_AFTER_MS = 10_000;
@@ -71,6 +74,8 @@ export class Repair {
   #matrices: FecDecoder | undefined;
   #blocks: FecBlockDecoder | undefined;
   #endIndex = 0;
+  /** Whether repair packets come is not known yet. */
+  #isBeginning = true;
   /** When what is being looked at came, and the last repair packet. */
   #at = 0;
   #protectedAt = -Infinity;
@@ -81,13 +86,14 @@ export class Repair {
     this.#window = this.#repairedWindow();
     this.#advisor = new RepairAdvisor(options.latencyMs);
     this.#losses = new LossReporter(this.#advisor.pattern);
+    this.#keep(KEPT_AT_FIRST);
     const { isMulticast, random } = options;
     this.#nacks = new NackGenerator({ expectation: this.#expectation(), isMulticast, random });
   }
 
-  /** Repair packets come, so `arrived` has to be told of each datagram. */
+  /** Repair packets come, or may yet come, so `arrived` has to be told of each datagram. */
   get needsAll(): boolean {
-    return this.#matrices !== undefined || this.#blocks !== undefined;
+    return this.#isBeginning || this.#matrices !== undefined || this.#blocks !== undefined;
   }
 
   /** How the sender protects the stream, as far as its repair packets tell. */
@@ -111,18 +117,21 @@ export class Repair {
     this.#at = arrivedAt;
     this.#matrices?.arrived(index);
     this.#blocks?.arrived(index);
+    if (this.#isBeginning && index >= KEPT_AT_FIRST) this.#beginningIsOver();
   }
 
   /** A datagram came on a port of repair packets. */
   takeRepairPacket(datagram: Buffer, arrivedAt: number): void {
+    const { epoch, counters } = this.#options;
+    const { refused } = counters;
     this.#at = this.#protectedAt = arrivedAt;
     if (((datagram[1] ?? 0) & 0x7f) === RTP_PARITY) {
-      this.#blocks ??= new FecBlockDecoder(this.#window, this.#options.epoch.firstSequence);
+      this.#blocks ??= new FecBlockDecoder(this.#window, epoch.firstSequence, { refused });
       this.#blocks.repair(datagram);
       this.#keep(KEPT_BLOCKS * this.#blocks.reach);
     } else {
       this.#keep(KEPT_OF_MATRICES);
-      this.#matrices ??= new FecDecoder(this.#window, this.#options.epoch.firstSequence);
+      this.#matrices ??= new FecDecoder(this.#window, epoch.firstSequence, refused);
       this.#matrices.repair(datagram);
     }
   }
@@ -176,12 +185,25 @@ export class Repair {
     if (rtx.ssrc !== epoch.ssrc) return 'foreign-ssrc';
     const index = epoch.indexOf(rtx.originalSequence);
     if (index < window.next || index >= this.#end || window.has(index)) return 'not-missing';
+    const original = restoreOriginal(rtx, RTP_MP2T);
+    if (!this.#fits(original, index)) return 'not-fitting';
     this.#nacks.push({ kind: 'repaired', index }, arrivedAt);
     this.#at = arrivedAt;
-    if (!this.#put(index, restoreOriginal(rtx, RTP_MP2T))) return 'not-media';
+    if (!this.#put(index, original)) return 'not-media';
     counters.retransmitted++;
     this.arrived(index, arrivedAt);
     return undefined;
+  }
+
+  /** Whether it can be the datagram that is missing there: by its header, its time, and whole TS packets where others have them. */
+  #fits(original: Buffer, index: number): boolean {
+    const { window, epoch } = this.#options;
+    const neighbours = neighboursOf(index, (at) => window.datagramAt(at));
+    const doubt = doubtOf(original, (epoch.firstSequence + index) & 0xffff, neighbours);
+    if (doubt && doubt !== 'alone') return false;
+    const { datagram: witness } = neighbours.after ?? neighbours.before ?? {};
+    if (!witness || unpaddedBytes(witness) !== witness.length) return true;
+    return unpaddedBytes(original) === original.length;
   }
 
   /** One past the highest index that is known to have been sent. */
@@ -189,10 +211,15 @@ export class Repair {
     return Math.max(this.#options.window.end, this.#endIndex);
   }
 
+  #beginningIsOver(): void {
+    this.#isBeginning = false;
+    if (!this.needsAll) this.#options.window.kept = 0;
+  }
+
   /** More of what was released is kept from now on. */
   #keep(count: number): void {
     const { window } = this.#options;
-    if (count > window.kept) window.kept = Math.min(count, MOST_KEPT);
+    if (count > window.kept) window.kept = Math.min(count, MOST_KEPT, window.capacity);
   }
 
   /** Puts what was brought back. False: that fills no hole any more, or is no datagram of the stream. */

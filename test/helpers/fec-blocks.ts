@@ -117,7 +117,7 @@ export class RepairedReceiver {
         return true;
       },
     };
-    this.decoder = new FecBlockDecoder(window, firstSequence, kernel);
+    this.decoder = new FecBlockDecoder(window, firstSequence, kernel && { kernel });
   }
 
   receive({ stream, bytes }: Pick<Departure, 'stream' | 'bytes'>): void {
