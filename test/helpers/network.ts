@@ -77,7 +77,7 @@ function* arrivedBy<T>(underWay: InTransit<T>[], time: number): Generator<InTran
 }
 
 /** Keeps them in order of arrival; of those at the same time the one that set out first comes first. */
-function insert<T>(underWay: InTransit<T>[], arrival: InTransit<T>): void {
+export function insert<T>(underWay: InTransit<T>[], arrival: InTransit<T>): void {
   let place = underWay.length;
   while (place > 0 && (underWay[place - 1]?.at ?? 0) > arrival.at) place--;
   underWay.splice(place, 0, arrival);
@@ -95,7 +95,8 @@ export function lossModel({ loss = 0, burstLoss }: NetworkOptions, random: () =>
   };
 }
 
-function jitterModel(options: NetworkOptions, random: () => number): (at: number) => number {
+/** Says of each one in turn how much longer it takes. */
+export function jitterModel(options: NetworkOptions, random: () => number): (at: number) => number {
   const { jitterMs = 0, jitterShape = 'uniform' } = options;
   if (jitterShape === 'uniform') return () => random() * jitterMs;
   if (jitterShape === 'exponential') {

@@ -35,6 +35,8 @@ export interface VirtualSenderOptions {
   random: () => number;
   /** False: falls silent after the last datagram, as if it had crashed. Default true. */
   saysGoodbye?: boolean;
+  /** Told of each run that goes into the queue, as whoever protects the stream is. */
+  departed?: (run: MediaRun, now: number) => void;
 }
 
 const WALL_AT_ZERO_MS = Date.UTC(2026, 0, 1);
@@ -89,7 +91,17 @@ export class VirtualSender implements Stage<Feedback, Departure> {
 
   /** Who reports back. */
   get receivers(): ReceiverFigures[] {
-    return [...this.#reporter.receivers.values()];
+    return [...this.reports.values()];
+  }
+
+  /** The same by SSRC, as it goes on. */
+  get reports(): ReadonlyMap<number, ReceiverFigures> {
+    return this.#reporter.receivers;
+  }
+
+  /** All media has left, and the end has been told for the first time. */
+  get hasEnded(): boolean {
+    return this.#ended;
   }
 
   push({ datagram, source }: Feedback, now: number): void {
@@ -154,8 +166,10 @@ export class VirtualSender implements Stage<Feedback, Departure> {
   }
 
   #drain(now: number): void {
-    for (let paced = this.#media.poll(now); paced; paced = this.#media.poll(now))
+    for (let paced = this.#media.poll(now); paced; paced = this.#media.poll(now)) {
       this.#queue.push(...datagramsOf(paced));
+      this.#options.departed?.(paced, now);
+    }
   }
 
   /** Tells the end, once everything has left. */
