@@ -97,7 +97,7 @@ async function sendOne(values: SendValues, { output, signal }: Context): Promise
   const tellNotes = noteTeller(session.source, output);
   const endFollowing = output.follow(() => {
     tellNotes();
-    return progressOf(session, values.loop);
+    return progressOf(session, values);
   });
   void aborted(signal).then(() => session.close());
   const { sent, error } = await outcomeOf(session);
@@ -141,7 +141,7 @@ function announce(
   for (const each of addresses) sayReceivers(each, output);
 }
 
-function progressOf(session: SenderSession, loop: boolean): Progress {
+function progressOf(session: SenderSession, { loop, fec }: SendValues): Progress {
   const progress = session.progress();
   const { mediaMs, bitsPerSecond, sentDatagrams, pacePpm, receivers, retransmission } = progress;
   const durationMs = loop ? undefined : session.source.durationMs;
@@ -154,6 +154,7 @@ function progressOf(session: SenderSession, loop: boolean): Progress {
     ...(retransmission && retransmission.repaired > 0
       ? [`repair ${formatShare(retransmission.repaired, sentDatagrams)}`]
       : []),
+    ...(fec === 'auto' && progress.fec?.setting !== undefined ? [`FEC ${progress.fec.setting}`] : []),
     ...(durationMs === undefined ? [] : [`ETA ${formatClock((durationMs - mediaMs) / (pacePpm / 1e6))}`]),
   ];
   return { line: `  ${words.join('  ')}`, event: { event: 'progress', ...figures(progress) } };
