@@ -16,6 +16,9 @@ export interface HistoryOptions {
 /** Measured over a shorter time a rate means nothing. */
 const LEAST_SPAN_MS = 100;
 
+/** Queues send datagrams up to half a quantum before they are due, milliseconds. */
+const EARLY_MS = 5;
+
 /** The datagrams of one RTP stream. */
 export class History {
   readonly #options: HistoryOptions;
@@ -77,7 +80,7 @@ export class History {
     const index = this.#end - 1 - ((lastSequence - sequence) & 0xffff);
     const chunk = this.#chunkOf(index);
     const dueAt = chunk?.departure.dueAt[index - chunk.firstIndex] ?? Infinity;
-    return dueAt <= now ? index : undefined;
+    return dueAt <= now + EARLY_MS ? index : undefined;
   }
 
   /** A view of a datagram; `undefined` when it is not kept. */

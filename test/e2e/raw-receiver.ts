@@ -39,14 +39,14 @@ export class RawReceiver implements AsyncDisposable {
     this.#ssrc = ssrc;
   }
 
-  /** @param group to join; without it what comes to 127.0.0.1 is received */
+  /** @param group to join; without it what comes to `host` is received, which is 127.0.0.1 */
   static async open(
     port: number,
-    { group, ssrc = 9 }: { group?: string; ssrc?: number } = {},
+    { group, host = '127.0.0.1', ssrc = 9 }: { group?: string; host?: string; ssrc?: number } = {},
   ): Promise<RawReceiver> {
     const receiver = new RawReceiver(ssrc);
     for (const [offset, came] of receiver.came) {
-      const socket = await receiver.#bind(group ?? '127.0.0.1', port + offset, came);
+      const socket = await receiver.#bind(group ?? host, port + offset, came);
       if (group !== undefined) socket.addMembership(group, '127.0.0.1');
     }
     receiver.#asking = await receiver.#bind('127.0.0.1', 0, receiver.answers);

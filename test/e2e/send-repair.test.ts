@@ -1,11 +1,13 @@
 /** What `lancast send` sends beside the stream, over real sockets: to bare receivers, so that each datagram is seen. */
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FecBlockDecoder } from '../../receiver/fec-block-decoder.ts';
 import { FecDecoder } from '../../receiver/fec-decoder.ts';
 import { parseRtx, restoreOriginal } from '../../wire/rtx.ts';
 import { PlainWindow } from '../helpers/fec-scene.ts';
 import { programme } from '../helpers/programme.ts';
-import { fileOf, freshGroup, lancast, type Program } from './program.ts';
+import { fileOf, freshGroup, lancast, type Program, temporaryFolder } from './program.ts';
 import { freshPorts, RawReceiver } from './raw-receiver.ts';
 
 const FILM = programme({ durationMs: 3000, bitsPerSecond: 3_000_000 });
@@ -36,7 +38,7 @@ describe('a receiver that asks', () => {
     const sender = send(`rtp://127.0.0.1:${port}`);
     const echo = await receiver.prove();
     await receiver.until(() => receiver.at(0).length > 300, 'stream');
-    const missed = [receiver.at(0)[100], receiver.at(0)[101], receiver.at(0).at(-1)];
+    const missed = [receiver.at(0).at(-100), receiver.at(0).at(-99), receiver.at(0).at(-1)];
     await receiver.say({ echo, lost: missed.map(sequenceOf) });
     await receiver.until(() => receiver.repairs.length >= missed.length, 'retransmission');
     const { reportsFrom } = await receiver.sender();
@@ -175,5 +177,44 @@ describe('a stream on two paths', () => {
     const { code, stderr } = await sender.ended;
     expect(code).toBe(2);
     expect(stderr).toContain(`the second path to 127.0.0.1:${port} is the first one`);
+  });
+});
+
+describe('a folder', () => {
+  it('has the same options for each of its channels', async () => {
+    const folder = temporaryFolder();
+    for (const name of ['1.ts', '2.ts']) writeFileSync(path.join(folder, name), FILM);
+    const port = freshPorts();
+    freshPorts(); // of the second channel
+    const [here, there] = [`rtp://127.0.0.1:${port}`, `rtp://127.0.0.2:${port}`];
+    await using one = await RawReceiver.open(port + 10);
+    await using two = await RawReceiver.open(port + 10, { host: '127.0.0.2' });
+    const words = [
+      '--to',
+      here,
+      '--path2',
+      there,
+      '--fec',
+      'rs:20,3',
+      '--bitrate',
+      '20M',
+      '--iface',
+      'lo',
+      '--json',
+    ];
+    const sender = lancast('send', folder, ...words);
+    expect((await sender.ended).code).toBe(0);
+    expect(sender.stderr).toMatch(/2 channels via lo .* ttl 1 · FEC 20\+3/);
+    expect(payloadOf(one.at(0)).equals(FILM)).toBe(true);
+    expect(Buffer.concat(two.at(0)).equals(Buffer.concat(one.at(0)))).toBe(true);
+    expect(one.at(2).length).toBeGreaterThanOrEqual((3 * one.at(0).length) / 20);
+    expect(two.at(2)).toEqual([]);
+    const sending = sender.events.filter(({ event }) => event === 'sending');
+    expect(sending.map(({ fec, secondPath }) => [fec, secondPath])).toEqual(
+      [port, port + 10].map((each) => [
+        'rs:20,3',
+        { to: [`rtp://127.0.0.2:${each}`], interface: expect.objectContaining({ name: 'lo' }) },
+      ]),
+    );
   });
 });

@@ -139,7 +139,7 @@ describe('a request', () => {
 
   it('is not answered for what has not left, was never sent, or is kept no more', () => {
     const bench = new Bench({ historyMs: 200 }).validate(A);
-    expect(bench.ask(A, [475, 481, 40_000, 100], 470)).toEqual([]);
+    expect(bench.ask(A, [476, 481, 40_000, 100], 470)).toEqual([]);
     expect(bench.stage.stats).toMatchObject({ asked: 4, unavailable: 4, repaired: 0 });
   });
 
