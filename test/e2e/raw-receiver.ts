@@ -5,7 +5,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Endpoint } from '../../wire/address.ts';
 import { isRtcp } from '../../wire/rtcp.ts';
 import { cookieOf, receiverCompound, type ReceiverCompound } from '../helpers/feedback.ts';
-import { freshPort } from './program.ts';
 
 /** What came to one port, in its order. */
 export interface Came {
@@ -17,13 +16,6 @@ export interface Came {
 const OFFSETS = [0, 1, 2, 3, 4, 5, 6, 7];
 const PATIENCE_MS = 10_000;
 const RECEIVE_BUFFER_BYTES = 4 << 20;
-
-/** Eight ports that no other test of this file uses, the first of them even. */
-export function freshPorts(): number {
-  const port = freshPort();
-  for (let more = 0; more < 4; more++) freshPort();
-  return port;
-}
 
 /** Has everything of a stream that comes to 127.0.0.1, or to a group on loopback. */
 export class RawReceiver implements AsyncDisposable {

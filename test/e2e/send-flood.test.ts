@@ -7,8 +7,8 @@ import { expect, it } from 'vitest';
 import { receiverCompound } from '../helpers/feedback.ts';
 import { randomFrom } from '../helpers/network.ts';
 import { programme } from '../helpers/programme.ts';
-import { fileOf, lancast } from './program.ts';
-import { freshPorts, RawReceiver } from './raw-receiver.ts';
+import { fileOf, freshPort, lancast } from './program.ts';
+import { RawReceiver } from './raw-receiver.ts';
 
 const SEED = 20;
 const CALM_MS = 1500;
@@ -26,7 +26,7 @@ function cpuMs(pid: number): number {
 
 it('a flood of requests without proof gets at most three times its bytes, and the stream stays whole', async () => {
   const film = programme({ durationMs: 6000, bitsPerSecond: 3_000_000 });
-  const port = freshPorts();
+  const port = freshPort();
   await using receiver = await RawReceiver.open(port);
   const sender = lancast(
     'send',

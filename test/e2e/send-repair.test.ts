@@ -7,8 +7,8 @@ import { FecDecoder } from '../../receiver/fec-decoder.ts';
 import { parseRtx, restoreOriginal } from '../../wire/rtx.ts';
 import { PlainWindow } from '../helpers/fec-scene.ts';
 import { programme } from '../helpers/programme.ts';
-import { fileOf, freshGroup, lancast, type Program, temporaryFolder } from './program.ts';
-import { freshPorts, RawReceiver } from './raw-receiver.ts';
+import { fileOf, freshGroup, freshPort, lancast, type Program, temporaryFolder } from './program.ts';
+import { RawReceiver } from './raw-receiver.ts';
 
 const FILM = programme({ durationMs: 3000, bitsPerSecond: 3_000_000 });
 
@@ -33,7 +33,7 @@ function originalOf(datagram: Buffer | undefined): Buffer {
 
 describe('a receiver that asks', () => {
   it('gets what it misses, at its own port, from where the reports come', async () => {
-    const port = freshPorts();
+    const port = freshPort();
     await using receiver = await RawReceiver.open(port);
     const sender = send(`rtp://127.0.0.1:${port}`);
     const echo = await receiver.prove();
@@ -56,7 +56,7 @@ describe('a receiver that asks', () => {
   });
 
   it('gets the last datagram of a stream that has ended', async () => {
-    const port = freshPorts();
+    const port = freshPort();
     await using receiver = await RawReceiver.open(port);
     const sender = send(`rtp://127.0.0.1:${port}`, '--bitrate', '30M');
     const echo = await receiver.prove();
@@ -70,7 +70,7 @@ describe('a receiver that asks', () => {
 
   it('shares with another of its group what both miss, on the port of retransmissions', async () => {
     const [group = ''] = freshGroup().split(':');
-    const port = freshPorts();
+    const port = freshPort();
     await using one = await RawReceiver.open(port, { group, ssrc: 11 });
     await using two = await RawReceiver.open(port, { group, ssrc: 12 });
     const sender = send(`rtp://${group}:${port}`);
@@ -98,7 +98,7 @@ describe('a stream with FEC', () => {
   ];
   for (const [setting, words] of settings) {
     it(`of ${setting} is whole without a burst of its datagrams, and plain receivers see nothing of it`, async () => {
-      const port = freshPorts();
+      const port = freshPort();
       await using receiver = await RawReceiver.open(port);
       const sender = send(`rtp://127.0.0.1:${port}`, '--fec', setting, '--bitrate', '20M');
       expect((await sender.ended).code).toBe(0);
@@ -144,7 +144,7 @@ describe('a stream with FEC', () => {
   });
 
   it('runs beside retransmission', async () => {
-    const port = freshPorts();
+    const port = freshPort();
     await using receiver = await RawReceiver.open(port);
     const sender = send(`rtp://127.0.0.1:${port}`, '--fec', 'rs:10,2');
     const echo = await receiver.prove();
@@ -159,7 +159,7 @@ describe('a stream with FEC', () => {
 
 describe('a stream on two paths', () => {
   it('is the same on both, byte for byte, and reports go with each', async () => {
-    const [one, two] = [freshPorts(), freshPorts()];
+    const [one, two] = [freshPort(), freshPort()];
     await using first = await RawReceiver.open(one);
     await using second = await RawReceiver.open(two);
     const fast = ['--bitrate', '20M'];
@@ -172,7 +172,7 @@ describe('a stream on two paths', () => {
   });
 
   it('is refused with words when it is the first one', async () => {
-    const port = freshPorts();
+    const port = freshPort();
     const sender = send(`rtp://127.0.0.1:${port}`, '--path2', 'lo');
     const { code, stderr } = await sender.ended;
     expect(code).toBe(2);
@@ -184,8 +184,8 @@ describe('a folder', () => {
   it('has the same options for each of its channels', async () => {
     const folder = temporaryFolder();
     for (const name of ['1.ts', '2.ts']) writeFileSync(path.join(folder, name), FILM);
-    const port = freshPorts();
-    freshPorts(); // of the second channel
+    const port = freshPort();
+    freshPort(); // of the second channel
     const [here, there] = [`rtp://127.0.0.1:${port}`, `rtp://127.0.0.2:${port}`];
     await using one = await RawReceiver.open(port + 10);
     await using two = await RawReceiver.open(port + 10, { host: '127.0.0.2' });
