@@ -159,12 +159,13 @@ export class Conversation {
     const { addresses, cname } = this.#options;
     const { repairBudget = REPAIR_BUDGET, historyBytes = HISTORY_BYTES, source } = this.#options;
     if (repairBudget === 0) return undefined;
-    const ports = addresses.map(({ port }) => port + RETRANSMISSION_PORT);
-    const repairPort = Math.max(...ports);
-    if (repairPort > LAST_PORT) {
-      source.description.notes.push(`nothing is sent again: port ${repairPort} would be needed for it`);
+    const ports = new Map(addresses.map(({ address, port }) => [address, port + RETRANSMISSION_PORT]));
+    const highest = Math.max(...ports.values());
+    if (highest > LAST_PORT) {
+      source.description.notes.push(`nothing is sent again: port ${highest} would be needed for it`);
       return undefined;
     }
+    const [ofGroup = highest] = ports.values();
     return new Retransmitter({
       ssrc,
       cname,
@@ -172,7 +173,7 @@ export class Conversation {
       receivers: this.#reporter.receivers,
       toGroup: addresses.some(({ scope }) => scope !== 'unicast'),
       destinations: addresses.length,
-      repairPort: ports[0] ?? repairPort,
+      repairPortOf: (address) => ports.get(address) ?? ofGroup,
       rtxSequence,
       repairBudget,
       historyMs: HISTORY_MS,

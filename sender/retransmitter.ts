@@ -43,8 +43,8 @@ export interface RetransmitterOptions extends HistoryOptions {
   toGroup: boolean;
   /** How many addresses each datagram goes to. */
   destinations: number;
-  /** Where receivers that do not echo expect repairs: the media port + 6. */
-  repairPort: number;
+  /** Where receivers at an address that do not echo expect repairs: the port of their media + 6. */
+  repairPortOf: (address: string) => number;
   /** 16 random bits: the sequence number of the first retransmission. */
   rtxSequence: number;
   /** Share of the stream that repairs may take, 0 to 1. */
@@ -231,10 +231,14 @@ export class Retransmitter implements Stage<RetransmitterInput, RetransmitterOut
   }
 
   #askerOf({ ssrc }: Feedback, standing: Standing, { address, port }: Endpoint): Asker {
-    const { receivers, repairPort } = this.#options;
+    const { receivers, repairPortOf } = this.#options;
     const roundTripMs = receivers.get(ssrc)?.roundTripMs;
     const cooldownMs = roundTripMs === undefined ? COOLDOWN_MS : Math.min(roundTripMs, MAX_COOLDOWN_MS);
-    return { ...standing, cooldownMs, destination: { address, port: standing.echoed ? port : repairPort } };
+    return {
+      ...standing,
+      cooldownMs,
+      destination: { address, port: standing.echoed ? port : repairPortOf(address) },
+    };
   }
 
   /** Takes care of one datagram; or says what is used up, which holds for all others at this moment. */

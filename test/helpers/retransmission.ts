@@ -112,7 +112,7 @@ class Trial {
       receivers: new Map(this.#peers.map(({ ssrc }) => [ssrc, { roundTripMs }])),
       toGroup: multicast,
       destinations: multicast ? 1 : this.#peers.length,
-      repairPort: 5010,
+      repairPortOf: () => 5010,
       rtxSequence: 65_530,
       repairBudget: REPAIR_BUDGET,
       historyMs: HISTORY_MS,

@@ -37,7 +37,7 @@ class Target {
       receivers: new Map(),
       toGroup,
       destinations: 1,
-      repairPort: 5010,
+      repairPortOf: () => 5010,
       rtxSequence: 0,
       repairBudget: REPAIR_BUDGET,
       historyMs: HISTORY_MS,

@@ -104,11 +104,15 @@ describe.concurrent('a sender that is asked', () => {
   it('answers at once whoever is trusted, on the port where plain receivers expect it', async () => {
     const trustFeedback = new BlockList();
     trustFeedback.addSubnet('10.0.0.0', 8);
-    const { outlet, session } = await sending({ trustFeedback });
+    const addresses = [
+      address('rtp', 5004, { address: '10.0.0.7', scope: 'unicast' }),
+      address('rtp', 6004, { address: A.address, scope: 'unicast' }),
+    ];
+    const { outlet, session } = await sending({ trustFeedback, addresses });
     const { lost, originals } = missing(outlet, [3]);
     outlet.hear(receiverCompound({ mediaSsrc: session.ssrc, lost }), A);
     await sleep(50);
-    expect(repairsTo(outlet, { ...A, port: 5010 })).toEqual(originals);
+    expect(repairsTo(outlet, { ...A, port: 6010 })).toEqual(originals);
     await session.close();
   });
 

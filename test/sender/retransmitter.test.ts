@@ -51,7 +51,7 @@ class Bench {
       receivers: this.receivers,
       toGroup: false,
       destinations: 1,
-      repairPort: 5010,
+      repairPortOf: () => 5010,
       rtxSequence: 65_534,
       repairBudget: REPAIR_BUDGET,
       historyMs: HISTORY_MS,
