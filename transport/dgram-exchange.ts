@@ -11,10 +11,11 @@ import type { ArrivalSink, ChosenInterface, Exchange, ExchangeOptions } from './
 /** Opens a feedback socket. Throws as `UdpEngine.openExchange`. */
 export async function openDgramExchange(options: ExchangeOptions, sink: ArrivalSink): Promise<Exchange> {
   checkTtl(options.ttl);
-  const { via, port = 0 } = options;
+  const { via, port = 0, receiveBufferBytes } = options;
   const type = via.family === 6 ? 'udp6' : 'udp4';
   try {
-    const socket = await boundSocket({ type }, { address: withZone(via.address, via), port });
+    const buffer = receiveBufferBytes === undefined ? {} : { recvBufferSize: receiveBufferBytes };
+    const socket = await boundSocket({ type, ...buffer }, { address: withZone(via.address, via), port });
     prepareToSend(socket, options);
     return new DgramExchange(socket, { via, sink });
   } catch (error) {

@@ -67,7 +67,7 @@ function listenFailure(error: unknown, { address, port }: Endpoint, via: ChosenI
 /** The socket of an exchange. Throws E102, E103, E111. */
 export function openExchanging(
   addon: SocketAddon,
-  { via, ttl, port = 0, broadcast = false }: ExchangeOptions,
+  { via, ttl, port = 0, broadcast = false, receiveBufferBytes = 0 }: ExchangeOptions,
 ): number {
   try {
     return addon.openSocket({
@@ -77,6 +77,7 @@ export function openExchanging(
       card: via.name,
       ttl,
       broadcast,
+      receiveBufferBytes,
     });
   } catch (error) {
     if (errnoOf(error) === 'EADDRINUSE') throw portTaken(port, error);

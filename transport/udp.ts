@@ -144,6 +144,8 @@ export interface ExchangeOptions {
   /** Local port; default 0, an ephemeral one. */
   port?: number;
   broadcast?: boolean;
+  /** Kernel buffer to ask for, bytes. Default: the system's. */
+  receiveBufferBytes?: number;
   /** See `ArrivalOptions`. Default: as long as all other sockets let what comes lie. */
   gatherMs?: number;
 }

@@ -152,7 +152,7 @@ function behind(pieces: readonly Buffer[], bytes: number): Buffer[] {
 }
 
 /** Makes the name of a new file as durable as its bytes; not every file system offers it. */
-async function syncDirectory(path: string): Promise<void> {
+export async function syncDirectory(path: string): Promise<void> {
   try {
     const directory = await open(path, 'r');
     await directory.sync().finally(() => directory.close());
