@@ -87,18 +87,19 @@ export function parseCopy(datagram: Buffer): CopyPacket | CopyFault {
 export function writeCopy(packet: CopyPacket): Buffer {
   const payload = writeCopyPayload(packet);
   const datagram = Buffer.allocUnsafe(COPY_HEADER_BYTES + payload.length);
-  writeHeader(datagram, 1 + KINDS.indexOf(packet.kind), packet);
+  writeHeader(datagram, 0, { ...packet, type: 1 + KINDS.indexOf(packet.kind) });
   datagram.set(payload, COPY_HEADER_BYTES);
   return datagram;
 }
 
-/** Writes what stands in front of the bytes of a piece: the first `PIECE_HEADER_BYTES` of `datagram`. */
+/** Writes what stands in front of the bytes of a piece: `PIECE_HEADER_BYTES` from `at` on. */
 export function writePieceHeader(
-  datagram: Buffer,
-  piece: { connection: number; index: number; transmission: number },
+  bytes: Buffer,
+  at: number,
+  { connection, index, transmission }: { connection: number; index: number; transmission: number },
 ): void {
-  writeHeader(datagram, PIECE_TYPE, piece);
-  datagram.writeUInt32BE(piece.transmission % 2 ** 32, COPY_HEADER_BYTES);
+  writeHeader(bytes, at, { type: PIECE_TYPE, connection, index });
+  bytes.writeUInt32BE(transmission % 2 ** 32, at + COPY_HEADER_BYTES);
 }
 
 /** How many pieces a file of so many bytes has. */
@@ -114,12 +115,12 @@ function parsePiece(payload: Buffer, connection: number, index: number): CopyPac
 }
 
 function writeHeader(
-  datagram: Buffer,
-  type: number,
-  { connection, index }: { connection: number; index: number },
+  bytes: Buffer,
+  at: number,
+  { type, connection, index }: { type: number; connection: number; index: number },
 ): void {
-  datagram.writeUInt32BE(MAGIC, 0);
-  datagram.writeUInt8(type, 4);
-  datagram.writeUInt32BE(connection, 5);
-  writeWide(datagram, index, 9);
+  bytes.writeUInt32BE(MAGIC, at);
+  bytes.writeUInt8(type, at + 4);
+  bytes.writeUInt32BE(connection, at + 5);
+  writeWide(bytes, index, at + 9);
 }
