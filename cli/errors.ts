@@ -7,6 +7,7 @@
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import type { ErrorCode, LancastError } from '../wire/errors.ts';
+import { brokenCopy, refusedCopy } from './copy-words.ts';
 import { formatBytes, plainText } from './format.ts';
 import { installHint } from './install-hint.ts';
 import { nearest } from './nearest.ts';
@@ -186,6 +187,8 @@ const TABLE: Readonly<Record<ErrorCode, Row>> = {
       'let both PCs set their clocks by NTP',
     ],
   ],
+  E118: [1, refusedCopy],
+  E119: [1, brokenCopy],
   E201: [
     6,
     (facts) => {

@@ -1,12 +1,13 @@
 /** `lancast record`: receive streams and write them down, byte for byte, with proof of what is missing. */
 import type { MediaAddress } from '../wire/address.ts';
 import { LancastError } from '../wire/errors.ts';
+import { areStreams, destination, type WithCopies } from './copy-address.ts';
 import { command, flag, repeated, single, type Context } from './command.ts';
 import { tellEngine } from './engine.ts';
 import { formatBytes, formatClock, formatRate, plural } from './format.ts';
 import { whatIsMissing } from './missing.ts';
 import type { Output, Progress } from './output.ts';
-import { openStream, receiveOptions, streamAddress, type OpenStream } from './receiving.ts';
+import { openStream, receiveOptions, type OpenStream } from './receiving.ts';
 import { recordFolder } from './record-folder.ts';
 import {
   openTarget,
@@ -30,13 +31,18 @@ export const record = command({
     ['lancast record udp://@239.255.1.1:1234 film.ts --timeout 5s', 'bare MPEG-TS: until 5 s of silence'],
     ['lancast record 239.255.1.1 - | ffplay -', 'on standard output, for another program'],
     ['lancast record 239.255.1.1:5004 239.255.1.2:5014 films', 'two streams, each to its file in a folder'],
+    ['lancast record copy://:5004 films', 'whatever files others send to this PC, until Ctrl-C'],
   ],
   arguments: {
-    urls: repeated('URL', streamAddress, 'a stream: rtp://…, udp://…, seq://… or an address alone'),
+    urls: repeated(
+      'URL',
+      destination,
+      'a stream: rtp://…, udp://…, seq://… or an address alone; copy://:PORT: files that others send, whole',
+    ),
     out: single(
       'OUT',
       text,
-      'the file; - is standard output; for several streams a folder, made when it is not there',
+      'the file; - is standard output; for several streams and copy:// a folder, made when it is not there',
     ),
   },
   options: {
@@ -48,9 +54,12 @@ export const record = command({
   run: recordStreams,
 });
 
-async function recordStreams(values: RecordValues, context: Context): Promise<number> {
-  await tellEngine(values, context.output);
-  const [url, ...others] = values.urls;
+async function recordStreams(typed: WithCopies<RecordValues, 'urls'>, context: Context): Promise<number> {
+  await tellEngine(typed, context.output);
+  const { urls } = typed;
+  if (!areStreams(urls)) return (await import('./copy-record.ts')).recordCopies(typed, context);
+  const values = { ...typed, urls };
+  const [url, ...others] = urls;
   if (others.length > 0 || url === undefined) {
     if (values.path2?.address === undefined) return recordFolder(values, context);
     const reason = 'each of several streams has its own: name a card, on which they all come once more';

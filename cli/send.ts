@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { SenderSession } from '../sender/index.ts';
 import { formatMediaAddress, type MediaAddress } from '../wire/address.ts';
 import { destinationsOf } from './channels.ts';
+import { areStreams, destination, type WithCopies } from './copy-address.ts';
 import { command, defaulted, flag, repeated, single, type Context } from './command.ts';
 import { tellEngine, verboseOption } from './engine.ts';
 import { isFolder } from './folder.ts';
@@ -14,7 +15,7 @@ import { report } from './report.ts';
 import { openSender, outcomeOf, type OpenSender, type SendValues } from './sending.ts';
 import { cardWords, figures, noteTeller, sayEnd, sayReceivers, secondPathEvent } from './sent.ts';
 import { aborted } from './signal.ts';
-import { address, bitrate, dscp, quantum, text, ttl } from './values.ts';
+import { bitrate, dscp, quantum, text, ttl } from './values.ts';
 
 const BAR_CELLS = 20;
 
@@ -29,6 +30,10 @@ export const send = command({
       'lancast send film.ts --fec 2022:10x5',
       'with a fifth more, by which receivers repair bursts of ten losses',
     ],
+    [
+      'lancast send film.mp4 --to copy://10.0.0.5:5004',
+      'the file itself, whole, to a PC that records copy://:5004',
+    ],
     ['lancast send films --loop', 'all files of a folder, each as a channel of its own'],
     ['ffmpeg … -f mpegts - | lancast send - --name Lobby', 'from another program'],
   ],
@@ -42,8 +47,8 @@ export const send = command({
   options: {
     to: repeated(
       'ADDRESS',
-      address,
-      'where to, the files of a folder to ports ten apart; otherwise a group of 239.255.0.0/16 by the name, port 5004',
+      destination,
+      'where to, the files of a folder to ports ten apart; copy://HOST:PORT: one file, whole, to one PC; otherwise a group of 239.255.0.0/16 by the name, port 5004',
     ),
     iface: single(
       'CARD',
@@ -81,9 +86,11 @@ export const send = command({
   run: sendSource,
 });
 
-async function sendSource(values: SendValues, context: Context): Promise<number> {
-  await tellEngine(values, context.output);
-  const { source } = values;
+async function sendSource(typed: WithCopies<SendValues, 'to'>, context: Context): Promise<number> {
+  await tellEngine(typed, context.output);
+  const { source, to } = typed;
+  if (!areStreams(to)) return (await import('./copy-send.ts')).sendFileWhole(typed, context);
+  const values = { ...typed, to };
   const isFile = source === '-' || source === 'test' || !(await isFolder(source));
   if (isFile) return sendOne(values, context);
   return (await import('./send-folder.ts')).sendFolder(values, context);

@@ -86,14 +86,16 @@ export const dscp: ValueType<number> = {
   },
 };
 
-const ADDRESS_FAULTS: Readonly<Record<AddressFault, string>> = {
+/** What is wrong with an address, in words. */
+export const ADDRESS_FAULTS: Readonly<Record<AddressFault, string>> = {
   empty: 'it is empty',
-  'unknown-scheme': 'only rtp://, udp:// and seq:// are known',
+  'unknown-scheme': 'only rtp://, udp://, seq:// and copy:// are known, and copy:// by send and record alone',
   'source-in-address': 'the sender belongs into --from, not before the @',
   'zone-in-address': 'the network card belongs into --iface, not behind a %',
   name: 'names are not looked up; an IPv4 or IPv6 address is needed',
   'bad-address': 'that is neither an IPv4 nor an IPv6 address',
   'bad-port': 'the port must be a whole number from 1 to 65535',
+  'many-receivers': 'copy:// goes to one PC, not to a group',
   'odd-port': 'RTP needs an even port, because the next one is for its reports',
 };
 

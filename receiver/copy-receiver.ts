@@ -75,6 +75,11 @@ export class CopyReceiver implements Stage<CopyReceiverInput, CopyReceiverOutput
     return [...this.#copies.values()].map((copy) => copy.progress);
   }
 
+  /** One of them. */
+  progressOf(transfer: number): CopyReceptionProgress | undefined {
+    return this.#copies.get(transfer)?.progress;
+  }
+
   push(input: CopyReceiverInput, now: number): void {
     switch (input.kind) {
       case 'datagram':

@@ -30,6 +30,12 @@ export interface MediaAddress {
   scope: 'multicast' | 'broadcast' | 'unicast';
 }
 
+/** Where a file goes to, or comes to, as a whole: `copy://10.0.0.5:5004`, or `copy://:5004` for all addresses of this machine. */
+export interface CopyAddress extends Endpoint {
+  readonly scheme: 'copy';
+  readonly family: 4 | 6;
+}
+
 /** Why a text is not an address. */
 export type AddressFault =
   | 'empty'
@@ -39,6 +45,7 @@ export type AddressFault =
   | 'name' // a host name: only numeric addresses are taken
   | 'bad-address' // neither IPv4 nor IPv6
   | 'bad-port' // not a whole number from 1 to 65535
+  | 'many-receivers' // copy:// with a group or a broadcast address
   | 'odd-port'; // RTP needs an even port: RTCP has the next one
 
 /** The port of a stream when none is written. */
@@ -66,6 +73,20 @@ export function parseMediaAddress(text: string): MediaAddress | AddressFault {
   if (port === undefined) return 'bad-port';
   if (framing === 'rtp' && port % 2 === 1) return 'odd-port';
   return { framing, port, ...numeric, scope: scopeOf(numeric.address) };
+}
+
+/** Parses a `copy://` address; `undefined` when it has another scheme, or none. */
+export function parseCopyAddress(text: string): CopyAddress | AddressFault | undefined {
+  const rest = /^copy:\/\/(.*)$/is.exec(text.trim())?.[1];
+  if (rest === undefined) return undefined;
+  if (rest === '') return 'empty';
+  if (rest.includes('@')) return 'source-in-address';
+  const { host, portText } = splitHostPort(rest);
+  const numeric = parseHost(host === '' ? '0.0.0.0' : host);
+  if (typeof numeric === 'string') return numeric;
+  if (scopeOf(numeric.address) !== 'unicast') return 'many-receivers';
+  const port = portText === undefined ? DEFAULT_PORT : parsePort(portText);
+  return port === undefined ? 'bad-port' : { scheme: 'copy', port, ...numeric };
 }
 
 /** An address as one may type it, with the scheme when the framing is fixed: `rtp://239.255.1.1:5004`. */

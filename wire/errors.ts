@@ -24,6 +24,8 @@ export type ErrorCode =
   | 'E115' // broadcast not allowed
   | 'E116' // a second sender on the same group
   | 'E117' // the sender's clock differs from ours
+  | 'E118' // the receiver refused a copy
+  | 'E119' // a copy did not arrive whole
   | 'E201' // input missing
   | 'E202' // input is not media
   | 'E203' // codec that MPEG-TS cannot carry
