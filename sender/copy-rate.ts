@@ -2,8 +2,9 @@
  * How fast a file is sent: as fast as the path is seen to deliver, and hardly faster (after BBR, draft-ietf-ccwg-bbr).
  *
  * Loss alone does not slow it down, as on Wi-Fi some is always lost: what counts is what comes on top of the loss that remains when
- * less is sent than the path takes, and round trips that do not get short again, because a queue stands. Every half second it
- * tries a quarter more for two round trips, and then less, so that the queue it made is gone.
+ * less is sent than the path takes, and round trips that do not get short again, because a queue stands. Every half
+ * second, and more rarely when that brings nothing, it tries a quarter more for two round trips, and then less, so that the queue it
+ * made is gone.
  *
  *     start ─► drain ─► calm ─► cruise ─► up ─► down ─► calm ─► cruise …
  */
@@ -41,7 +42,9 @@ const LEAST_PER_MS = 0.02;
 const LEAST_WINDOW = 8;
 /** Acknowledgements may gather for so long without anything having to wait for them. */
 const ACK_SLACK_MS = 15;
+/** Twice as long each time that trying more brought nothing. */
 const CRUISE_MS = 500;
+const LONGEST_CRUISE_MS = 2000;
 const CRUISE_ROUNDS = 4;
 /** A shorter round trip is forgotten after so long: the path may have changed. */
 const RTT_MEMORY_MS = 10_000;
@@ -57,13 +60,14 @@ const MOST_USUAL_LOSS = 0.5;
 const BACK_OFF = 0.85;
 /** A queue stands when even the shortest round trip of a round is longer than it needs to be by so much. */
 const QUEUE_RTT = 1.25;
-const QUEUE_MS = 10;
+const QUEUE_MS = 5;
 
 /** Decides the pace of one copy. Told of each round trip; knows no time but that. */
 export class CopyRate {
   #phase: CopyPhase = 'start';
   #rounds = 0; // of this phase
   #flatRounds = 0;
+  #cruiseMs = CRUISE_MS;
   #cruiseUntil = 0;
   #grownFrom: number; // what the path delivered when growth was last seen
   #best = 0; // of this cycle
@@ -122,7 +126,7 @@ export class CopyRate {
         this.#enter('calm');
         break;
       case 'calm':
-        this.#cruiseUntil = now + Math.max(CRUISE_MS, CRUISE_ROUNDS * this.#rttMs);
+        this.#cruiseUntil = now + Math.max(this.#cruiseMs, CRUISE_ROUNDS * this.#rttMs);
         this.#enter('cruise');
         break;
       case 'cruise':
@@ -130,7 +134,7 @@ export class CopyRate {
         if (now >= this.#cruiseUntil) this.#tryMore();
         break;
       case 'up':
-        if (this.#rounds >= UP_ROUNDS && (crowded || !this.#hasGrown(UP_GROWTH))) this.#enter('down');
+        if (this.#rounds >= UP_ROUNDS && (crowded || !this.#hasGrown(UP_GROWTH))) this.#endTrial();
         break;
     }
   }
@@ -183,6 +187,12 @@ export class CopyRate {
   /** Others need the path as well, or it has become narrower. */
   #yield(deliveredPerMs: number): void {
     this.#limit = Math.max(BACK_OFF * Math.min(this.#limit, this.#delivered), deliveredPerMs);
+  }
+
+  #endTrial(): void {
+    const brought = this.#rounds > UP_ROUNDS;
+    this.#cruiseMs = brought ? CRUISE_MS : Math.min(LONGEST_CRUISE_MS, 2 * this.#cruiseMs);
+    this.#enter('down');
   }
 
   /** Begins the next cycle. What was seen in the one before the last is forgotten. */
