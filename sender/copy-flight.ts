@@ -247,6 +247,7 @@ export class CopyFlight {
   #measureRtt(measuredMs: number): void {
     const rttMs = Math.max(LEAST_RTT_MS, measuredMs);
     this.#latestRttMs = rttMs;
+    this.#round.rtts++;
     this.#round.minRttMs = Math.min(this.#round.minRttMs, rttMs);
     if (this.rttMs === undefined) {
       this.rttMs = rttMs;
@@ -267,5 +268,6 @@ function emptyRound(): CopyRound {
     calmArrived: 0,
     calmLost: 0,
     minRttMs: Infinity,
+    rtts: 0,
   };
 }

@@ -44,7 +44,8 @@ export class CopyPieces {
   readonly rate: CopyRate;
   /** Pieces that are in the receiver's file. */
   written: number;
-  /** Transmissions of pieces that had been sent before. */
+  /** Pieces that were sent, and those of them that had been sent before. */
+  sent = 0;
   repeated = 0;
 
   readonly #options: CopyPiecesOptions;
@@ -124,24 +125,20 @@ export class CopyPieces {
     return Math.max(this.#heardAt, this.#sentAt) + patienceMs;
   }
 
+  /**
+   * Asks for an acknowledgement, which says what is missing, by the socket that hears the answers: a receiver that was started anew
+   * answers to there that it knows nothing.
+   */
   #probe(now: number): CopyDeparture {
     this.#probes++;
+    this.#sentAt = now;
     const { connection } = this.#options;
     const { base } = this.flight;
-    if (base < this.#next) {
-      const slot = base % this.chunk.slots;
-      this.repeated++;
-      this.#send(base, now);
-      return { kind: 'pieces', first: slot, end: slot + 1 };
-    }
-    // All that was sent has arrived, and it has no room: does it still not? A piece that has arrived cannot get lost.
-    this.#sentAt = now;
+    // It carries nothing that could get lost.
     const transmission = this.flight.send(base - 1, now, false);
     const payload = Buffer.alloc(0);
-    return {
-      kind: 'control',
-      datagram: writeCopy({ kind: 'piece', connection, index: base, transmission, payload }),
-    };
+    const probe = { kind: 'piece' as const, connection, index: base, transmission, payload };
+    return { kind: 'control', datagram: writeCopy(probe) };
   }
 
   /** Pieces one behind the other that are due soon. */
@@ -185,6 +182,7 @@ export class CopyPieces {
     this.#sentAt = dueAt;
     const { chunk } = this;
     const slot = piece % chunk.slots;
+    this.sent++;
     const calm = this.rate.phase === 'calm';
     const transmission = this.flight.send(piece, dueAt, calm);
     const { connection } = this.#options;

@@ -21,8 +21,9 @@ export interface CopyRound {
   /** The same of those that were sent while `calm`. */
   calmArrived: number;
   calmLost: number;
-  /** The shortest round trip, milliseconds; Infinity: none was measured. */
+  /** The shortest round trip, milliseconds, of so many measured; Infinity: of none. */
   minRttMs: number;
+  rtts: number;
 }
 
 export type CopyPhase = 'start' | 'drain' | 'calm' | 'cruise' | 'up' | 'down';
@@ -38,7 +39,7 @@ const GAIN: Readonly<Record<CopyPhase, number>> = {
 };
 const FIRST_PIECES = 10;
 const FIRST_RTT_MS = 1;
-const LEAST_PER_MS = 0.02;
+const LEAST_PER_RTT = 2;
 const LEAST_WINDOW = 8;
 /** Acknowledgements may gather for so long without anything having to wait for them. */
 const ACK_SLACK_MS = 15;
@@ -58,7 +59,8 @@ const EXCESS_LOSS = 0.02;
 const CERTAINTY = 3; // standard deviations
 const MOST_USUAL_LOSS = 0.5;
 const BACK_OFF = 0.85;
-/** A queue stands when even the shortest round trip of a round is longer than it needs to be by so much. */
+/** A queue stands when even the shortest of so many round trips is longer than it needs to be by so much. */
+const QUEUE_RTTS = 8;
 const QUEUE_RTT = 1.25;
 const QUEUE_MS = 5;
 
@@ -75,6 +77,8 @@ export class CopyRate {
   #limit = Infinity; // after a full queue, until it is tried again
   #rttMs: number;
   #rttAt = -Infinity;
+  #rtts = 0; // since it was last judged whether a queue stands
+  #shortestMs = Infinity;
   #calmArrived = 0;
   #calmLost = 0;
   readonly #mostPerMs: number;
@@ -102,7 +106,7 @@ export class CopyRate {
 
   /** Pieces a millisecond to be sent now. */
   get perMs(): number {
-    return Math.min(this.#mostPerMs, Math.max(LEAST_PER_MS, GAIN[this.#phase] * this.#pathPerMs));
+    return Math.min(this.#mostPerMs, GAIN[this.#phase] * this.#pathPerMs);
   }
 
   /** Transmissions that may be under way. */
@@ -141,7 +145,8 @@ export class CopyRate {
 
   /** What has to be sent for the path to be full. */
   get #pathPerMs(): number {
-    return Math.min(this.#limit, this.#delivered) / (1 - this.usualLoss);
+    const perMs = Math.min(this.#limit, this.#delivered) / (1 - this.usualLoss);
+    return Math.max(LEAST_PER_RTT / this.#rttMs, perMs);
   }
 
   get #delivered(): number {
@@ -151,25 +156,39 @@ export class CopyRate {
   #enter(phase: CopyPhase): void {
     this.#phase = phase;
     this.#rounds = 0;
+    this.#rtts = 0;
+    this.#shortestMs = Infinity;
   }
 
-  #measure({ deliveredPerMs, limited, minRttMs, calmArrived, calmLost }: CopyRound, now: number): void {
+  #measure(round: CopyRound, now: number): void {
+    const { deliveredPerMs, limited, minRttMs, rtts, calmArrived, calmLost } = round;
     if (!limited || deliveredPerMs > this.#delivered) this.#best = Math.max(this.#best, deliveredPerMs);
     if (minRttMs < this.#rttMs || (minRttMs < Infinity && now > this.#rttAt + RTT_MEMORY_MS)) {
       this.#rttMs = minRttMs;
       this.#rttAt = now;
     }
+    this.#rtts += rtts;
+    this.#shortestMs = Math.min(this.#shortestMs, minRttMs);
     this.#calmArrived += calmArrived;
     this.#calmLost += calmLost;
   }
 
-  #isCrowded({ arrived, lost, minRttMs }: CopyRound): boolean {
-    if (minRttMs < Infinity && minRttMs > this.#rttMs * QUEUE_RTT + QUEUE_MS) return true;
+  #isCrowded({ arrived, lost }: CopyRound): boolean {
+    if (this.#queueStands()) return true;
     const sent = arrived + lost;
     const usual = this.usualLoss;
     const smoothed = (usual * sent + 1) / (sent + 2);
     const chance = CERTAINTY * Math.sqrt((smoothed * (1 - smoothed)) / Math.max(1, sent));
     return lost > sent * (usual + EXCESS_LOSS + chance);
+  }
+
+  /** Judged by many round trips: one alone may be long because the network is restless. */
+  #queueStands(): boolean {
+    if (this.#rtts < QUEUE_RTTS) return false;
+    const stands = this.#shortestMs > this.#rttMs * QUEUE_RTT + QUEUE_MS;
+    this.#rtts = 0;
+    this.#shortestMs = Infinity;
+    return stands;
   }
 
   #hasGrown(by: number): boolean {

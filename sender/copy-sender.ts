@@ -140,7 +140,7 @@ export class CopySender implements Stage<CopySenderInput, CopySenderOutput> {
       state: this.#state,
       writtenBytes: this.#bytesOf(Math.max(this.#written, this.#pieces?.written ?? 0)),
       foundBytes: this.#bytesOf(this.#found ?? 0),
-      sentDatagrams: this.#sent + (this.#pieces?.flight.sent ?? 0),
+      sentDatagrams: this.#sent + (this.#pieces?.sent ?? 0),
       repeatedDatagrams: this.#repeated + (this.#pieces?.repeated ?? 0),
       rttMs: this.#pieces?.flight.rttMs,
       reconnected: this.#reconnected,
@@ -332,7 +332,7 @@ export class CopySender implements Stage<CopySenderInput, CopySenderOutput> {
   #reconnect(now: number): void {
     if (this.#isOffering() && this.#cookie.length === 0) return;
     if (this.#pieces) {
-      this.#sent += this.#pieces.flight.sent;
+      this.#sent += this.#pieces.sent;
       this.#repeated += this.#pieces.repeated;
     }
     this.#pieces = undefined;

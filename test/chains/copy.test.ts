@@ -26,6 +26,8 @@ function expectWhole(copy: CopyWorld, file = FILE): void {
 const wifi = (loss: number): CopyCable => ({ delayMs: 10, loss });
 const awful: CopyCable = { delayMs: 5, loss: 0.05, jitterMs: 20, duplicates: 0.05 };
 
+const restless: CopyCable = { delayMs: 2, loss: 0.1, jitterMs: 10, duplicates: 0.05 };
+
 describe('a file arrives whole', () => {
   const networks: [name: string, there: CopyCable, back: CopyCable, withinMs: number][] = [
     ['on a good network', LAN, LAN, 1000],
@@ -33,6 +35,7 @@ describe('a file arrives whole', () => {
     ['with 30 % loss', wifi(0.3), wifi(0), 60_000],
     ['with 30 % loss both ways', wifi(0.3), wifi(0.3), 60_000],
     ['with 5 % loss both ways, disorder and duplicates', awful, awful, 10_000],
+    ['on a restless network', restless, restless, 6000],
     ['with 60 % of the acknowledgements lost', wifi(0), wifi(0.6), 60_000],
   ];
   for (const [name, there, back, withinMs] of networks)

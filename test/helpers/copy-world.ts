@@ -156,20 +156,23 @@ export class CopyWorld {
   }
 
   /** Runs until the copy has ended, or `until`. Fails when nothing more would ever happen. */
-  run(until = 3_600_000): CopyOutcome | undefined {
+  run(until = 3_600_000): void {
     while (this.outcome === undefined) {
-      const next = Math.min(
-        this.#plans[0]?.at ?? Infinity,
-        this.sender?.wakeAt ?? Infinity,
-        this.receiver?.wakeAt ?? Infinity,
-      );
+      const next = this.#nextAt;
       if (next === Infinity) throw new Error(`nothing happens any more at ${this.now}`);
       if (next >= until) break;
       this.now = Math.max(this.now, next);
-      while ((this.#plans[0]?.at ?? Infinity) <= this.now) this.#plans.shift()?.run();
+      for (let plan = this.#plans[0]; plan && plan.at <= this.now; plan = this.#plans[0]) {
+        this.#plans.shift();
+        plan.run();
+      }
       this.#drain();
     }
-    return this.outcome;
+  }
+
+  get #nextAt(): number {
+    const { sender, receiver } = this;
+    return Math.min(this.#plans[0]?.at ?? Infinity, sender?.wakeAt ?? Infinity, receiver?.wakeAt ?? Infinity);
   }
 
   /** Hands a datagram to the receiver, as from the network. */
@@ -213,8 +216,7 @@ export class CopyWorld {
           this.#read = output.bytes;
           const sum = sha256(file.subarray(0, output.bytes));
           sender?.push({ kind: 'prefix', bytes: output.bytes, sha256: sum }, this.now);
-          if (output.bytes === file.length)
-            sender?.push({ kind: 'whole', sha256: sha256(file) }, this.now);
+          if (output.bytes === file.length) sender?.push({ kind: 'whole', sha256: sha256(file) }, this.now);
         });
         break;
       }
