@@ -49,9 +49,11 @@ async function open(
   events: CopyEvents,
   output: Output,
 ): Promise<CopyReceiverSession> {
-  const { urls, out, iface, from, unhashed } = values;
+  const { urls, out, iface, from, unhashed, path2 } = values;
   const copy = onlyCopy(urls, 'record');
   if (out === '-') throw mistake('copy:// needs a folder', 'files that come have names of their own');
+  if (path2)
+    throw mistake('--path2 does not go with copy://', 'what is lost is sent again until it is there');
   if (unhashed) throw mistake('--unhashed does not go with copy://', 'a file is whole when its SHA-256 is');
   const [{ startCopyReceiver }, { chooseEngine }, { chooseInterface }] = await Promise.all([
     import('../receiver/copying/receive-copies.ts'),

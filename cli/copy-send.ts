@@ -44,11 +44,14 @@ export async function sendFileWhole(values: CopyValues, { output, signal }: Cont
   }
 }
 
-async function refuseMistakes({ source, loop }: CopyValues, { address }: CopyAddress): Promise<void> {
+async function refuseMistakes(values: CopyValues, { address }: CopyAddress): Promise<void> {
+  const { source, loop, fec, path2 } = values;
   const mistake = (what: string, reason: string): LancastError =>
     new LancastError('E001', what, { reason, command: 'send' });
   if (address === '0.0.0.0' || address === '::') throw mistake('copy:// names no PC', 'it needs its address');
   if (loop) throw mistake('--loop does not go with copy://', 'a file that is copied has an end');
+  if (fec !== undefined || path2 !== undefined)
+    throw mistake('--fec and --path2 do not go with copy://', 'what is lost is sent again until it is there');
   if (source === '-' || source === 'test' || (await isFolder(source)))
     throw mistake('copy:// takes one file', 'its size has to be known, and the receiver gives it a name');
 }

@@ -1,8 +1,8 @@
 /** `lancast record`: receive streams and write them down, byte for byte, with proof of what is missing. */
 import type { MediaAddress } from '../wire/address.ts';
 import { LancastError } from '../wire/errors.ts';
-import { areStreams, destination, type WithCopies } from './copy-address.ts';
 import { command, flag, repeated, single, type Context } from './command.ts';
+import { areStreams, destination, type WithCopies } from './copy-address.ts';
 import { tellEngine } from './engine.ts';
 import { formatBytes, formatClock, formatRate, plural } from './format.ts';
 import { whatIsMissing } from './missing.ts';

@@ -238,6 +238,8 @@ describe('a copy', () => {
     ['a folder', ['send', '/tmp', '--to', 'copy://127.0.0.1:5004'], /copy:\/\/ takes one file/],
     ['standard input', ['send', '-', '--to', 'copy://127.0.0.1:5004'], /copy:\/\/ takes one file/],
     ['a loop', ['send', 'x', '--loop', '--to', 'copy://127.0.0.1:5004'], /--loop does not go with copy/],
+    ['FEC', ['send', 'x', '--fec', '2022:5x5', '--to', 'copy://127.0.0.1:5004'], /--fec and --path2 do not/],
+    ['two paths', ['record', 'copy://127.0.0.1:5004', 'x', '--path2', '@lo'], /--path2 does not go/],
     ['nobody', ['send', 'x', '--to', 'copy://:5004'], /names no PC/],
     ['a group', ['send', 'x', '--to', 'copy://239.1.1.1:5004'], /not to a group/],
     ['two', ['send', 'x', '--to', 'copy://127.0.0.1', '--to', 'copy://127.0.0.2'], /no other address/],
