@@ -13,7 +13,7 @@ import {
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openLossyProxy, type LossyProxy, type LossyProxyOptions } from '../helpers/lossy-proxy.ts';
-import { fileOf, freshPort, lancast, sha256, temporaryFolder, type Program } from './program.ts';
+import { fileOf, freshPort, lancast, MAIN, Program, sha256, temporaryFolder } from './program.ts';
 
 const HOST = '127.0.0.1';
 const MEGABYTE = 1_000_000;
@@ -221,6 +221,39 @@ describe('a copy', () => {
     expect(code).toBe(1);
     expect(stderr).toMatch(/E119[\s\S]*changed while it was sent/);
     expect(readdirSync(folder)).toEqual(['film.mp4.part']);
+  });
+
+  /** A receiver whose disk holds 2 MB, in a mount namespace of its own. */
+  async function onSmallDisk(port: number, meanwhile = ''): Promise<Program> {
+    const script = `mount -t tmpfs -o size=2m none "$DISK"; ${meanwhile} exec "$NODE" "$MAIN" record "$URL" "$DISK/in" --json`;
+    const env = { DISK: temporaryFolder(), NODE: process.execPath, MAIN, URL: `copy://${HOST}:${port}` };
+    const program = new Program('unshare', ['-rm', 'sh', '-ec', script], { ...process.env, ...env });
+    await program.event('recording');
+    return program;
+  }
+
+  it('is refused by a disk that has no room for it, with words at both ends', async () => {
+    const port = freshPort();
+    const record = await onSmallDisk(port);
+    const { code, stderr } = await sender(port, fileOf('film.mp4', film)).ended;
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /E118[\s\S]*nothing of it is there[\s\S]*not enough room on its disk: 2\.1 MB are free/,
+    );
+    expect(await record.event('warning')).toMatchObject({ code: 'E401' });
+    // Others are taken all the same.
+    expect((await sender(port, fileOf('small.mp4', randomBytes(100_000))).ended).code).toBe(0);
+  });
+
+  it('ends when the disk becomes full under way, with words at both ends', async () => {
+    const port = freshPort();
+    const record = await onSmallDisk(port, '(sleep 2; head -c 1900000 /dev/zero > "$DISK/other" || true) &');
+    const { code, stderr } = await sender(port, fileOf('film.mp4', randomBytes(1_900_000)), '--bitrate', '4M')
+      .ended;
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/E118[\s\S]*bytes [\d ]+ to 1 899 999 [\s\S]*not enough room on its disk/);
+    expect(await record.event('warning')).toMatchObject({ code: 'E401' });
+    expect(await record.event('received')).toMatchObject({ complete: false, why: 'no-space' });
   });
 
   it('is received until --timeout', async () => {

@@ -6,9 +6,11 @@ import {
   groupForName,
   isReservedGroup,
   isSourceSpecific,
+  parseCopyAddress,
   parseMediaAddress,
   sameEndpoint,
   type AddressFault,
+  type CopyAddress,
   type MediaAddress,
 } from '../../wire/address.ts';
 
@@ -240,5 +242,37 @@ describe('groupForName', () => {
   it('spreads names: of 1000 channels, few share a group', () => {
     const groups = new Set(Array.from({ length: 1000 }, (_, i) => groupForName(`channel ${i}`)));
     expect(groups.size).toBeGreaterThan(980);
+  });
+});
+
+describe('parseCopyAddress', () => {
+  const taken: [text: string, address: CopyAddress][] = [
+    ['copy://10.0.0.5:5010', { scheme: 'copy', address: '10.0.0.5', port: 5010, family: 4 }],
+    [' COPY://10.0.0.5 ', { scheme: 'copy', address: '10.0.0.5', port: 5004, family: 4 }],
+    ['copy://:5005', { scheme: 'copy', address: '0.0.0.0', port: 5005, family: 4 }],
+    ['copy://[::]:5004', { scheme: 'copy', address: '::', port: 5004, family: 6 }],
+    ['copy://[0::1]', { scheme: 'copy', address: '::1', port: 5004, family: 6 }],
+  ];
+  for (const [text, address] of taken)
+    it(`takes "${text}"`, () => expect(parseCopyAddress(text)).toEqual(address));
+
+  const refused: [text: string, fault: AddressFault][] = [
+    ['copy://', 'empty'],
+    ['copy://239.1.1.1:5004', 'many-receivers'],
+    ['copy://255.255.255.255', 'many-receivers'],
+    ['copy://[ff15::1]:5004', 'many-receivers'],
+    ['copy://@10.0.0.5', 'source-in-address'],
+    ['copy://some.where:5004', 'name'],
+    ['copy://[fe80::1%eth0]:5004', 'zone-in-address'],
+    ['copy://10.0.0.5:0', 'bad-port'],
+    ['copy://10.0.0.5:65536', 'bad-port'],
+    ['copy://10.0.0:1', 'bad-address'],
+  ];
+  for (const [text, fault] of refused)
+    it(`refuses "${text}"`, () => expect(parseCopyAddress(text)).toBe(fault));
+
+  it('leaves other schemes to others', () => {
+    for (const text of ['rtp://10.0.0.5:5004', '10.0.0.5', 'copy:10.0.0.5', 'copycat://10.0.0.5', ''])
+      expect(parseCopyAddress(text)).toBeUndefined();
   });
 });
