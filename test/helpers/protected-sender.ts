@@ -100,7 +100,7 @@ export class ProtectedSender implements Stage<Feedback, ProtectedDeparture> {
       receivers: this.sender.reports,
       toGroup,
       destinations: 1,
-      repairPort: REPAIR_PORT,
+      repairPortOf: () => REPAIR_PORT,
       rtxSequence: 65_530,
       repairBudget: REPAIR_BUDGET,
       historyMs: HISTORY_MS,
