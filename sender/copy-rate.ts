@@ -138,7 +138,10 @@ export class CopyRate {
         if (now >= this.#cruiseUntil) this.#tryMore();
         break;
       case 'up':
-        if (this.#rounds >= UP_ROUNDS && (crowded || !this.#hasGrown(UP_GROWTH))) this.#endTrial();
+        if (this.#rounds < UP_ROUNDS || (!crowded && this.#hasGrown(UP_GROWTH))) break;
+        // More was sent than the path takes: what arrived is what it takes, also when that has become less.
+        if (crowded && !round.limited) this.#limit = round.deliveredPerMs;
+        this.#endTrial();
         break;
     }
   }
