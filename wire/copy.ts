@@ -63,11 +63,6 @@ const KINDS = [
 ] as const satisfies readonly CopyBody['kind'][];
 const PIECE_TYPE = 1 + KINDS.indexOf('piece');
 
-/** Is it a datagram of `copy://`? Looks at the first bytes only. */
-export function isCopy(datagram: Buffer): boolean {
-  return datagram.length >= COPY_HEADER_BYTES && datagram.readUInt32BE(0) === MAGIC;
-}
-
 /** Parses one datagram. Returns the fault, never throws. */
 export function parseCopy(datagram: Buffer): CopyPacket | CopyFault {
   if (datagram.length < COPY_HEADER_BYTES) return 'too-short';

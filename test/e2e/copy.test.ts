@@ -256,6 +256,15 @@ describe('a copy', () => {
     expect(await record.event('received')).toMatchObject({ complete: false, why: 'no-space' });
   });
 
+  it('of a sender that is not named by --from is not heard', async () => {
+    const port = freshPort();
+    const record = await receiver(port, temporaryFolder(), '--from', '127.0.0.2', '--timeout', '2s');
+    sender(port, fileOf('film.mp4', film));
+    expect((await record.ended).code).toBe(0);
+    expect(summaryOf(record)).toMatchObject({ files: 0, failed: 0 });
+    expect(record.events.map(({ event }) => event)).not.toContain('receiving');
+  });
+
   it('is received until --timeout', async () => {
     const record = lancast(
       'record',
