@@ -138,10 +138,7 @@ export class CopyRate {
         if (now >= this.#cruiseUntil) this.#tryMore();
         break;
       case 'up':
-        if (this.#rounds < UP_ROUNDS || (!crowded && this.#hasGrown(UP_GROWTH))) break;
-        // More was sent than the path takes: what arrived is what it takes, also when that has become less.
-        if (crowded && !round.limited) this.#limit = round.deliveredPerMs;
-        this.#endTrial();
+        this.#judgeTrial(round, crowded);
         break;
     }
   }
@@ -211,7 +208,11 @@ export class CopyRate {
     this.#limit = Math.max(BACK_OFF * Math.min(this.#limit, this.#delivered), deliveredPerMs);
   }
 
-  #endTrial(): void {
+  /** Goes on with more as long as more arrives. */
+  #judgeTrial({ deliveredPerMs, limited }: CopyRound, crowded: boolean): void {
+    if (this.#rounds < UP_ROUNDS || (!crowded && this.#hasGrown(UP_GROWTH))) return;
+    // More was sent than the path takes: what arrived is what it takes, also when that has become less.
+    if (crowded && !limited) this.#limit = deliveredPerMs;
     const brought = this.#rounds > UP_ROUNDS;
     this.#cruiseMs = brought ? CRUISE_MS : Math.min(LONGEST_CRUISE_MS, 2 * this.#cruiseMs);
     this.#enter('down');
