@@ -189,6 +189,14 @@ const TABLE: Readonly<Record<ErrorCode, Row>> = {
   ],
   E118: [1, refusedCopy],
   E119: [1, brokenCopy],
+  E120: [
+    0,
+    (facts) => [
+      `${facts('repair', 'Repair')} takes up to ${facts('neededMs', 'some')} ms, and comes too late.`,
+      `a missing datagram is waited for ${facts('latencyMs', '200')} ms`,
+      `receive with --latency ${facts('advisedMs', '1000')}ms`,
+    ],
+  ],
   E201: [
     6,
     (facts) => {

@@ -67,6 +67,8 @@ export interface OpenStream {
   via: ChosenInterface;
   /** Milliseconds since it was opened. */
   openMs: () => number;
+  /** How long a missing datagram is waited for. */
+  latencyMs: number;
   /** Knows why nothing arrives. */
   silence: SilenceWatch;
 }
@@ -101,7 +103,7 @@ export async function openStream(address: MediaAddress, values: StreamOptions): 
   });
   const openedAt = monotonicNow();
   const silence = new SilenceWatch(address, via, values.from);
-  return { session, via, openMs: () => monotonicNow() - openedAt, silence };
+  return { session, via, openMs: () => monotonicNow() - openedAt, latencyMs: values.latency, silence };
 }
 
 /** Where a second path is listened for: an address of its own, or the first one's on another card. Throws E001. */

@@ -26,6 +26,7 @@ export type ErrorCode =
   | 'E117' // the sender's clock differs from ours
   | 'E118' // the receiver refused a copy
   | 'E119' // a copy did not arrive whole
+  | 'E120' // repair takes longer than what is missing is waited for
   | 'E201' // input missing
   | 'E202' // input is not media
   | 'E203' // codec that MPEG-TS cannot carry

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { troublesOf, type Condition } from '../../cli/troubles.ts';
 
+const REPAIR = { fec: 0, retransmitted: 0, asked: 0, refused: {}, advice: [] };
+const pathBehind = (behindMs: number) => ({ received: 9, saved: 0, lost: 0, foreign: 0, behindMs });
+
 const well: Condition['snapshot'] = { packets: 9, state: 'playing', silentMs: 20 };
 const cases: [name: string, condition: Partial<Condition>, troubles: object[]][] = [
   ['none for a stream that plays', {}, []],
@@ -37,13 +40,28 @@ const cases: [name: string, condition: Partial<Condition>, troubles: object[]][]
     [{ name: 'too busy', error: { code: 'E114', details: { drops: 3, overruns: 2 } } }],
   ],
   ['no trouble where being busy cost nothing', { snapshot: { ...well, kernelDrops: 0, overruns: 2 } }, []],
+  [
+    'FEC that takes longer than is waited for',
+    { snapshot: { ...well, bitsPerSecond: 1e6, repair: { ...REPAIR, setting: 'rs:20,5,4' } } },
+    [{ error: { code: 'E120', details: { neededMs: 1621, latencyMs: 200, advisedMs: 1800 } } }],
+  ],
+  [
+    'no trouble where FEC is in time',
+    { snapshot: { ...well, bitsPerSecond: 2e7, repair: { ...REPAIR, setting: 'rs:20,5,4' } } },
+    [],
+  ],
+  [
+    'a second path that is further behind than is waited for',
+    { snapshot: { ...well, paths: { both: 9, neither: 0, paths: [pathBehind(0), pathBehind(320)] } } },
+    [{ error: { code: 'E120', details: { neededMs: 320, latencyMs: 200, advisedMs: 400 } } }],
+  ],
   ['no drops where there are none', { snapshot: { ...well, kernelDrops: 0 } }, []],
 ];
 
 describe('troublesOf', () => {
   for (const [name, condition, troubles] of cases) {
     it(`sees ${name}`, () => {
-      const found = troublesOf({ snapshot: well, openMs: 60_000, ...condition });
+      const found = troublesOf({ snapshot: well, openMs: 60_000, latencyMs: 200, ...condition });
       expect(found).toHaveLength(troubles.length);
       expect(found).toMatchObject(troubles);
     });
