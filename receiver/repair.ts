@@ -127,6 +127,7 @@ export class Repair {
     this.#at = this.#protectedAt = arrivedAt;
     if (((datagram[1] ?? 0) & 0x7f) === RTP_PARITY) {
       this.#blocks ??= new FecBlockDecoder(this.#window, epoch.firstSequence, { refused });
+      this.#blocks.passed(this.#options.window.next);
       this.#blocks.repair(datagram);
       this.#keep(KEPT_BLOCKS * this.#blocks.reach);
     } else {
@@ -170,7 +171,6 @@ export class Repair {
 
   /** The sequence numbers to ask for now, as many as one NACK takes. */
   poll(now: number): readonly number[] | undefined {
-    this.#blocks?.passed(this.#options.window.next);
     this.#nacks.push({ kind: 'arrivals' }, now);
     const lost = this.#nacks.poll(now);
     this.#options.counters.asked += this.#nacks.stats.asked - this.#askedBefore;
