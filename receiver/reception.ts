@@ -81,6 +81,10 @@ export interface ReceptionOptions extends PlayedStreamOptions {
 /** The part of a snapshot that reception knows. */
 export type ReceptionFigures = PlayedFigures & Pick<StreamSnapshot, 'secondSender' | 'refused'>;
 
+/** Whoever is played is sent at most so many times as many bytes as came from him: anybody can write another's address on a stream. */
+const GAIN = 3;
+/** IPv4 and UDP headers. They count for what we send only. */
+const OVERHEAD_BYTES = 28;
 /** A second sender is shown for so long after its last datagram. */
 const SECOND_SENDER_MS = 5000;
 
@@ -107,6 +111,8 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
   #isHeldWhole = false;
   #givingUp = false;
   #second: Sender | undefined;
+  /** Bytes that may be sent to the sender who is played. */
+  #credit = 0;
 
   constructor(options: ReceptionOptions) {
     const { framing, latencyMs, cname, random } = options;
@@ -224,6 +230,7 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
   /** A datagram from the address that plays. */
   #take(data: Buffer, arrivedAt: number, source: Endpoint, mayPass: boolean): ReleasedPayload | undefined {
     const taken = this.#stream.take(data, arrivedAt, mayPass);
+    this.#credit += GAIN * data.length;
     if (typeof taken === 'object') return taken;
     if (taken === 'foreign') this.#hold(data, arrivedAt, source);
     else if (taken !== 'taken') this.#demultiplexer.refuse(taken);
@@ -250,11 +257,22 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
     for (;;) {
       const news = this.#reporter.poll(now);
       if (!news) return undefined;
-      if (news.kind === 'rtcp') return { kind: 'report', datagram: news.datagram, to: news.destination };
+      if (news.kind === 'rtcp') {
+        if (this.#affords(news.datagram))
+          return { kind: 'report', datagram: news.datagram, to: news.destination };
+        continue;
+      }
       if (news.kind === 'bye') {
         this.#sayGoodbye(news.ssrc, news.address, news.last, Math.max(now, this.#reportedAt));
       } else this.#learn(news.ssrc, news.address, news.report);
     }
+  }
+
+  #affords({ length }: Buffer): boolean {
+    const left = this.#credit - length - OVERHEAD_BYTES;
+    if (left < 0) return false;
+    this.#credit = left;
+    return true;
   }
 
   /** Asks the sender for what is missing. False: nothing is, or nobody to ask. */
@@ -323,6 +341,7 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
     const { endpoint: source } = sender;
     const held = this.#demultiplexer.release(sender);
     if (this.#second === sender) this.#second = undefined;
+    this.#credit = 0;
     const first = firstOf(recognition, held);
     if (first === undefined) {
       for (const { data, arrivedAt } of held) this.#hold(data, arrivedAt, source);
