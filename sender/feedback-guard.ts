@@ -45,10 +45,11 @@ const GAIN = 3;
 const OVERHEAD_BYTES = 28;
 
 /** Compounds that are looked at, one in so many milliseconds: of those who do not echo; of all who do; of each of them. */
-const STRANGERS_MS = 1;
+const STRANGERS_MS = 4;
 const RECEIVERS_MS = 0.2;
 const RECEIVER_MS = 1;
-/** After a pause so much may come at once. */
+/** After a pause so much may come at once: of strangers, all receivers of a large room when a stream begins. */
+const STRANGERS_BURST_MS = 1000;
 const BURST_MS = 100;
 
 interface Receiver {
@@ -66,7 +67,7 @@ export class FeedbackGuard {
   readonly #options: FeedbackGuardOptions;
   readonly #receivers = new Map<string, Receiver>(); // by address and port; least recently heard first
   readonly #accounts = new Map<string, number>(); // by address: bytes that may be sent there; least recently heard first
-  readonly #strangersLimit = new RateLimit(BURST_MS);
+  readonly #strangersLimit = new RateLimit(STRANGERS_BURST_MS);
   readonly #receiversLimit = new RateLimit(BURST_MS);
   #remembered = 0;
 
