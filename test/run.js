@@ -88,6 +88,10 @@ async function lab() {
     say(`lab: needs the media of ${media}, which is not there. Nothing was run.`);
     return 2;
   }
+  if (process.platform !== 'linux' || process.getuid() !== 0 || locate('ip') === undefined) {
+    say('lab: needs Linux, root and the program ip, for two hosts of its own. Nothing was run.');
+    return 2;
+  }
   await prepare();
   return conclude([await project('lab')]);
 }
