@@ -14,10 +14,11 @@ import { Framer } from '../../sender/framer.ts';
 import { ChunkPool, DATAGRAM_PAYLOAD_BYTES } from '../../sender/media-chunk.ts';
 import { Packetizer } from '../../sender/packetizer.ts';
 import { REPAIR_HEADER_BYTES, parseRepair, type FecMatrix } from '../../wire/fec/smpte2022.ts';
-import { RTP_HEADER_BYTES } from '../../wire/rtp.ts';
+import { RTP_HEADER_BYTES, RTP_MP2T } from '../../wire/rtp.ts';
 import { wrapDistance } from '../../wire/sequence.ts';
-import { Program, freshPort, temporaryFolder } from '../e2e/program.ts';
+import { Program, freshPort, lancast, temporaryFolder } from '../e2e/program.ts';
 import { peel } from '../helpers/fec.ts';
+import { openLossyProxy } from '../helpers/lossy-proxy.ts';
 import { randomFrom } from '../helpers/network.ts';
 
 const CLIP = path.resolve('fixtures/clip.ts');
@@ -116,6 +117,36 @@ describe('FFmpeg', () => {
   }
 });
 
+describe('FFmpeg and the program', () => {
+  it('record what FFmpeg sends with prompeg as it was sent, though some of it is lost', async () => {
+    const [listen, target] = [ports(), ports()];
+    const sent = new Map<number, Buffer>();
+    let lost = 0;
+    // One of each 25 of the media, behind the first second: columns repair it.
+    const loses = (datagram: Buffer): boolean => {
+      if (((datagram[1] ?? 0) & 0x7f) !== RTP_MP2T) return false;
+      const sequence = datagram.readUInt16BE(2);
+      sent.set(sequence, Buffer.from(datagram.subarray(RTP_HEADER_BYTES)));
+      const isLost = sent.size > 50 && sent.size < 400 && sequence % 25 === 3;
+      if (isLost) lost++;
+      return isLost;
+    };
+    const offsets = [0, 1, 2, 4].map((offset) => ({ listen: listen + offset, target: target + offset }));
+    await using _relay = await openLossyProxy({ ports: offsets, there: { loses } });
+    const out = path.join(temporaryFolder(), 'out.ts');
+    const url = `rtp://${HOST}:${target}`;
+    const recorder = lancast('record', url, out, '--json', '--latency', '2s', '--timeout', '4s');
+    await recorder.event('recording');
+    const input = ['-v', 'error', '-nostdin', '-re', '-i', CLIP, '-c', 'copy', '-f', 'rtp_mpegts'];
+    const fec = ['-fec', 'prompeg=l=5:d=5', `rtp://${HOST}:${listen}?pkt_size=1328`];
+    await new Program('ffmpeg', [...input, ...fec]).ended;
+    expect((await recorder.ended).code).toBe(0);
+    expect(recorder.events.at(-1)).toMatchObject({ lost, recovered: lost, unrecovered: 0 });
+    expect(lost).toBeGreaterThan(10);
+    expect(readFileSync(out).equals(Buffer.concat([...sent.values()]))).toBe(true);
+  });
+});
+
 /** The clip as lancast sends it, protected. */
 function protectedClip(matrix: FecMatrix): ProtectedRun[] {
   const clip = readFileSync(CLIP);
@@ -149,6 +180,34 @@ describe('GStreamer', () => {
   const MEDIA = 'application/x-rtp,media=video,clock-rate=90000,encoding-name=MP2T,payload=33';
   const REPAIR = 'application/x-rtp,clock-rate=90000,payload=96';
   const START_MS = 2000;
+
+  it('repairs what the program sends, though some of it is lost', async () => {
+    const [listen, target] = [ports(), ports()];
+    let count = 0;
+    const loses = (datagram: Buffer): boolean => {
+      if (((datagram[1] ?? 0) & 0x7f) !== RTP_MP2T) return false;
+      count++;
+      return count > 50 && count < 400 && datagram.readUInt16BE(2) % 40 < 5;
+    };
+    const offsets = [0, 2].map((offset) => ({ listen: listen + offset, target: target + offset }));
+    await using relay = await openLossyProxy({ ports: offsets, there: { loses } });
+    const out = path.join(temporaryFolder(), 'out.ts');
+    const pipeline = [
+      'rtpst2022-1-fecdec name=fec size-time=5000000000 ! rtpjitterbuffer latency=2000 do-lost=true',
+      `! rtpmp2tdepay ! filesink location=${out}`,
+      `udpsrc address=${HOST} port=${target} caps=${MEDIA} ! fec.sink`,
+      `udpsrc address=${HOST} port=${target + 2} caps=${REPAIR} ! fec.fec_0`,
+    ];
+    const receiver = new Program('gst-launch-1.0', ['-q', '-e', ...pipeline.join(' ').split(' ')]);
+    await sleep(START_MS);
+    const sender = lancast('send', CLIP, '--to', `rtp://${HOST}:${listen}`, '--fec', '2022:5x8');
+    expect((await sender.ended).code).toBe(0);
+    await sleep(3000);
+    receiver.kill('SIGINT');
+    await receiver.ended;
+    expect(relay.there.lost).toBeGreaterThan(20);
+    expect(readFileSync(out).equals(readFileSync(CLIP))).toBe(true);
+  });
 
   for (const rowPackets of [false, true]) {
     it(`repairs ${rowPackets ? 'columns and rows' : 'columns'} of ours`, async () => {
