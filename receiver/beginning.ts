@@ -3,8 +3,8 @@
  *
  * The first datagram to arrive need not be the first that was sent: another may have overtaken it. So what comes before it is
  * waited for as long as for any other, the latency; not at all once the sender's very first is there, which is 0 of the
- * sequence framing, and of RTP the one that `LANC` tells by index and sequence number. Where that one is not far before what came,
- * the stream begins with it even if it is missing: then it can be asked for.
+ * sequence framing, and of RTP the one that `LANC` tells by index and sequence number. When that was told before it was sent, the
+ * stream begins with it even if it is missing: then it can be asked for.
  */
 import type { LancReport } from '../wire/lanc.ts';
 import { wrapDistance } from '../wire/sequence.ts';
@@ -13,7 +13,7 @@ import { emptyHeader, readHeader, type Header, type Recognition } from './recogn
 
 /** Sequence numbers this far from the one that was recognised are not of the same run. */
 export const NEAR_RECOGNISED = 8192;
-/** So many missing ones before the first to come are asked for: what a sender keeps of its beginning. */
+/** So many missing ones before the first to come are asked for. */
 const MOST_ASKED = 512;
 
 /** What a sender was recognised as, and how far its beginning has come. */
@@ -59,8 +59,8 @@ export class Beginning implements Recognition {
   learn({ index, sequence, final }: LancReport): void {
     // Beyond that the number may have come round.
     if (index > NEAR_RECOGNISED) return;
-    // What has ended cannot be asked for; and it may be what was sent before.
-    this.#mostMissing = final || this.framing === 'seq' ? 0 : MOST_ASKED;
+    // Made before the first was sent, and heard: so we were there, and what is missing was lost.
+    if (index === 0 && !final) this.#mostMissing = MOST_ASKED;
     this.#start = (sequence - index) & 0xffff;
     this.#compare();
   }

@@ -144,7 +144,8 @@ class Session implements ReceiverSession {
     this.#driver = new Driver(this.#reception, (output) => this.#route(output), {
       now: this.#now,
       afterReading: afterSockets,
-      newestInputAt: () => this.#reception.heardAt,
+      // Only the native engine knows when a datagram came, the other one when it read it.
+      ...(options.engine.kind === 'native' && { newestInputAt: () => this.#reception.heardAt }),
       lacksInput: (now) => this.#reception.lacksInput(now),
     });
     if (secondPath) this.#merge = new PathMerge(framing === 'seq' ? 'seq' : 'rtp');

@@ -89,6 +89,14 @@ describe('a beginning', () => {
     }
   });
 
+  it('does not ask for what was sent before a report, for nobody knows whether we were there', () => {
+    const beginning = new Beginning({ framing: 'rtp', ssrc: 1, sequence: 7 }, LATENCY_MS);
+    beginning.learn(told(5, 5));
+    beginning.see(rtp(7), 10);
+    expect(beginning.firstOf(0)).toEqual({ sequence: 7, missing: 0 });
+    expect(beginning.readyAt).toBe(10 + LATENCY_MS);
+  });
+
   it('does not believe a report of what has ended', () => {
     const beginning = new Beginning({ framing: 'rtp', ssrc: 1, sequence: 7 }, LATENCY_MS);
     beginning.learn({ ...told(5, 5), final: true });
