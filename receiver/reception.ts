@@ -222,15 +222,16 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
     this.#isFresh = true;
     if (data.length === 0) this.#demultiplexer.refuse('empty');
     else if (data.length > MAX_DATAGRAM_BYTES) this.#demultiplexer.refuse('too-long');
-    else if (this.#stream.isFrom(source)) return this.#take(data, arrivedAt, source, mayPass);
-    else this.#hold(data, arrivedAt, source);
+    else if (this.#stream.isFrom(source)) {
+      this.#credit += GAIN * data.length;
+      return this.#take(data, arrivedAt, source, mayPass);
+    } else this.#hold(data, arrivedAt, source);
     return undefined;
   }
 
   /** A datagram from the address that plays. */
   #take(data: Buffer, arrivedAt: number, source: Endpoint, mayPass: boolean): ReleasedPayload | undefined {
     const taken = this.#stream.take(data, arrivedAt, mayPass);
-    this.#credit += GAIN * data.length;
     if (typeof taken === 'object') return taken;
     if (taken === 'foreign') this.#hold(data, arrivedAt, source);
     else if (taken !== 'taken') this.#demultiplexer.refuse(taken);
@@ -341,7 +342,7 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
     const { endpoint: source } = sender;
     const held = this.#demultiplexer.release(sender);
     if (this.#second === sender) this.#second = undefined;
-    this.#credit = 0;
+    this.#credit = GAIN * held.reduce((sum, { data }) => sum + data.length, 0);
     const first = firstOf(recognition, held);
     if (first === undefined) {
       for (const { data, arrivedAt } of held) this.#hold(data, arrivedAt, source);
