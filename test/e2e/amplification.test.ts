@@ -196,6 +196,10 @@ describe('every port', () => {
       ['send', sender],
       ['record', recorder],
       ['a recorder that waits', await waiting('record', `rtp://127.0.0.1:${eightPorts()}`, out)],
+      [
+        'a recorder of copies',
+        await waiting('record', `copy://127.0.0.1:${eightPorts()}`, temporaryFolder()),
+      ],
       ['a viewer that waits', await waiting('watch', `127.0.0.1:${eightPorts()}`, '--http', '127.0.0.1:0')],
     ];
     await sleep(500);
