@@ -62,6 +62,10 @@ const WAIT_SHARE = 1 / 4;
 const PATIENCE_SHARE = 1 / 2;
 const BACK_OFF_SHARE = 1 / 8;
 const MAX_BACK_OFF_MS = 20;
+/** When so many requests over so long had no answer at all, nobody answers: then one is made now and then, lest that has changed. */
+const MOST_UNANSWERED = 64;
+const UNANSWERED_MS = 2000;
+const PROBE_MS = 200;
 /** When for so long all answers came after a second request, the round trip is longer than was thought. */
 const LATE_ANSWERS_MS = 1000;
 
@@ -94,6 +98,9 @@ export class NackGenerator implements Stage<NackGeneratorInput, readonly number[
   #answerMs: number; // smoothed time from a request to its answer
   #unrestMs = 0; // mean deviation of it
   #timedAt = -Infinity; // when the latest answer to a single request came
+  #unanswered = 0; // requests since the last answer
+  #unansweredFrom = 0; // when the first of them was made
+  #probeAt = -Infinity;
 
   constructor(options: NackGeneratorOptions) {
     this.#options = options;
@@ -118,8 +125,7 @@ export class NackGenerator implements Stage<NackGeneratorInput, readonly number[
     }
     this.#missing.delete(input.index);
     if (input.kind === 'overtaken') this.#learnDisorder(Math.max(0, now - missing.foundAt), now);
-    else if (missing.tries === 0) this.stats.suppressed++;
-    else this.#learnRoundTrip(missing, now);
+    else this.#answered(missing, now);
   }
 
   poll(now: number): readonly number[] | undefined {
@@ -196,11 +202,31 @@ export class NackGenerator implements Stage<NackGeneratorInput, readonly number[
       this.stats.givenUp++;
       return false;
     }
+    if (!this.#isAnswered(now)) {
+      this.#missing.delete(index);
+      this.stats.givenUp++;
+      return false;
+    }
     missing.tries++;
     missing.askedAt = now;
+    if (this.#unanswered++ === 0) this.#unansweredFrom = now;
     missing.askAt = now + Math.max(roundTripMs + RETRY_MS, this.#spreadMs(missing, now));
     this.stats.asked++;
     return true;
+  }
+
+  /** May it be asked for? A sender that never answers is left alone, but for a request now and then. */
+  #isAnswered(now: number): boolean {
+    if (this.#unanswered < MOST_UNANSWERED || now < this.#unansweredFrom + UNANSWERED_MS) return true;
+    if (now < this.#probeAt) return false;
+    this.#probeAt = now + PROBE_MS;
+    return true;
+  }
+
+  #answered(missing: Missing, now: number): void {
+    this.#unanswered = 0;
+    if (missing.tries === 0) this.stats.suppressed++;
+    else this.#learnRoundTrip(missing, now);
   }
 
   /** Where answers are fast, tries are not used up at once: nobody might be able to answer just now. */

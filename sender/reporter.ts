@@ -76,6 +76,8 @@ const INTERVAL_MS = 1000;
 const GRID_MS = 100;
 const GOODBYES = 3;
 const GOODBYE_GAP_MS = 100;
+/** Goodbyes said again to receivers that report on, because they heard none. */
+const MOST_REPEATED = 10;
 /** All receivers together may take up this share of the stream. */
 const FEEDBACK_SHARE = 0.05;
 const MAX_INTERVAL_MS = 600_000;
@@ -98,6 +100,7 @@ export class SenderReporter implements Stage<SenderReporterInput, Buffer> {
   #startedAt: number | undefined;
   #nextAt = Infinity;
   #goodbyes = 0; // yet to be said, once the end has come
+  #repeatable = MOST_REPEATED;
   #ended = false;
   #feedbackBytes = 128; // of a receiver's compound, on average
 
@@ -209,6 +212,14 @@ export class SenderReporter implements Stage<SenderReporterInput, Buffer> {
     });
     const [oldest] = this.#receivers.keys();
     if (this.#receivers.size > MAX_RECEIVERS && oldest !== undefined) this.#receivers.delete(oldest);
+    if (this.#ended) this.#repeatGoodbye(now);
+  }
+
+  /** Whoever still reports when all goodbyes were said has heard none of them. */
+  #repeatGoodbye(now: number): void {
+    if (this.#nextAt < Infinity || this.#repeatable === 0) return;
+    this.#repeatable--;
+    this.#nextAt = now + GOODBYE_GAP_MS;
   }
 
   /** RFC 3550 §6.4.1: arrival of the report, less when its SR left, less how long the receiver held that. */

@@ -234,6 +234,35 @@ describe('the round trip', () => {
   });
 });
 
+describe('a sender that never answers', () => {
+  it('is asked five times a second behind two seconds, and as ever once it answers', () => {
+    const window = new Window();
+    const generator = new NackGenerator({ expectation: window, isMulticast: false, random: () => 0.5 });
+    const perSecond: number[] = [];
+    const lose = (from: number, to: number): void => {
+      for (let now = from; now < to; now += 10) {
+        window.hold(2 * (now / 10) + 1); // every other one is missing
+        window.next = Math.max(0, window.end - 40);
+        window.deadline = now + 200;
+        generator.push(ARRIVALS, now);
+        while (generator.poll(now));
+      }
+    };
+    for (let second = 0; second < 5; second++) {
+      const before = generator.stats.asked;
+      lose(second * 1000, (second + 1) * 1000);
+      perSecond.push(generator.stats.asked - before);
+    }
+    expect(perSecond.slice(0, 2).every((count) => count > 90)).toBe(true);
+    expect(perSecond.slice(3)).toEqual([5, 5]);
+    const before = generator.stats.asked;
+    lose(5000, 5010);
+    generator.push({ kind: 'repaired', index: window.end - 2 }, 5010);
+    lose(5010, 6000);
+    expect(generator.stats.asked - before).toBeGreaterThan(90);
+  });
+});
+
 describe('on multicast', () => {
   const multicast = (share: number): Case => ({ isMulticast: true, random: () => share, until: 30 });
 

@@ -136,6 +136,22 @@ describe('SenderReporter: when', () => {
     expect(stage.wakeAt).toBe(Infinity);
   });
 
+  it('says goodbye again to those who report on, ten times at most', () => {
+    const reportAt = (at: number): Timed<SenderReporterInput> => [at, feedback(1)];
+    const ended: Timed<SenderReporterInput>[] = [
+      [0, { kind: 'start' }],
+      [5000, { kind: 'end' }],
+      reportAt(5050), // may have crossed a goodbye
+      reportAt(5900),
+      [6100, feedback(1, {}, { kind: 'bye', ssrcs: [1] })],
+    ];
+    const times = run(reporter(), ended, Infinity).flatMap(([at]) => (at >= 5000 ? [at] : []));
+    expect(times).toEqual([5000, 5100, 5200, 6000]);
+    const insistent = Array.from({ length: 30 }, (_, number) => reportAt(6000 + 1000 * number));
+    const many = run(reporter(), [...ended.slice(0, 2), ...insistent], Infinity);
+    expect(many.filter(([at]) => at >= 6000)).toHaveLength(10);
+  });
+
   it('says goodbye also for a stream that never began', () => {
     const departures = departed({ index: 0, octets: 0 });
     const goodbyes = run(reporter(departures), [[0, { kind: 'end' }]], Infinity);
