@@ -135,7 +135,7 @@ describe('FFmpeg and the program', () => {
     await using _relay = await openLossyProxy({ ports: offsets, there: { loses } });
     const out = path.join(temporaryFolder(), 'out.ts');
     const url = `rtp://${HOST}:${target}`;
-    const recorder = lancast('record', url, out, '--json', '--latency', '2s', '--timeout', '4s');
+    const recorder = lancast('record', url, out, '--json', '--latency', '5s', '--timeout', '6s');
     await recorder.event('recording');
     const input = ['-v', 'error', '-nostdin', '-re', '-i', CLIP, '-c', 'copy', '-f', 'rtp_mpegts'];
     const fec = ['-fec', 'prompeg=l=5:d=5', `rtp://${HOST}:${listen}?pkt_size=1328`];
