@@ -1,5 +1,5 @@
 /** Losses by cause, and what repair did about them, in words: the same in every command. */
-import { settingWords } from '../wire/advice-words.ts';
+import { adviceRemedy, adviceSentence, settingWords, tooSlowSentence } from '../wire/advice-words.ts';
 import type { LossByCause, StreamSnapshot } from '../wire/metrics.ts';
 import { formatShare, plural } from './format.ts';
 
@@ -66,18 +66,13 @@ export function causesOf(snapshot: Told): Cause[] {
 
 /** What was lost for good, a sentence each, with what to do about it; empty when nothing was. */
 export function lossSentences(snapshot: StreamSnapshot): string[] {
-  const { packets, unrecovered, continuityErrors, causes, lossMayBeUnderstated } = snapshot;
+  const { unrecovered, continuityErrors, causes, repair, lossMayBeUnderstated } = snapshot;
   const found = causesOf(snapshot).filter(({ count }) => count > 0);
   const sentences: string[] = [];
   if (unrecovered > 0) {
-    const lost = plural(unrecovered, 'datagram');
-    const share = formatShare(unrecovered, packets + unrecovered);
-    const told = found.filter(({ kind }) => kind !== 'source');
-    const [only] = told;
-    const parts = told.map(({ count, where }) => `${count} ${where}`);
-    if (only === undefined) sentences.push(`${lost} lost on the way and not repaired (${share})`);
-    else if (told.length === 1) sentences.push(`${lost} lost and not repaired (${share}), ${only.where}`);
-    else sentences.push(`${lost} lost and not repaired (${share}): ${parts.join(', ')}`);
+    sentences.push(lostSentence(snapshot, found));
+    const tooSlow = repair && tooSlowSentence(repair);
+    if (tooSlow !== undefined) sentences.push(tooSlow);
   }
   const own = ownLoss(snapshot);
   if (own) sentences.push(`${own.words}: ${own.remedy}`);
@@ -95,6 +90,18 @@ export function lossSentences(snapshot: StreamSnapshot): string[] {
   return sentences;
 }
 
+/** `6 datagrams lost and not repaired (0.60 %): 4 in the network, 2 too late`. @param found the causes that count */
+function lostSentence({ packets, unrecovered }: StreamSnapshot, found: readonly Cause[]): string {
+  const lost = plural(unrecovered, 'datagram');
+  const share = formatShare(unrecovered, packets + unrecovered);
+  const told = found.filter(({ kind }) => kind !== 'source');
+  const [only] = told;
+  if (only === undefined) return `${lost} lost on the way and not repaired (${share})`;
+  if (told.length === 1) return `${lost} lost and not repaired (${share}), ${only.where}`;
+  const parts = told.map(({ count, where }) => `${count} ${where}`);
+  return `${lost} lost and not repaired (${share}): ${parts.join(', ')}`;
+}
+
 /** What this PC itself dropped, why, and what helps; `undefined` when it dropped nothing, or does not tell. */
 export function ownLoss({
   kernelDrops = 0,
@@ -107,6 +114,18 @@ export function ownLoss({
   }
   const words = `${dropped} because this PC was too busy (${plural(overruns, 'time')})`;
   return { words, remedy: `give it less to do, or --unhashed; ${LARGER_BUFFER} helps over short stalls` };
+}
+
+/** Below what was lost for good: what repair did, where it had something to do, and what it could have done. */
+export function repairLines(snapshot: StreamSnapshot, latencyMs: number): string[] {
+  const { lost, repair, paths } = snapshot;
+  const repaired = repairWords(snapshot);
+  const { advice = [] } = repair ?? {};
+  const sentence = adviceSentence(advice);
+  return [
+    ...(repaired !== undefined && (lost > 0 || paths) ? [`    repaired     ${repaired}`] : []),
+    ...(sentence === undefined ? [] : [`  ➜ advice       ${sentence}: ${adviceRemedy(advice, latencyMs)}`]),
+  ];
 }
 
 /** What repair brought back, and by which means; `undefined` where nothing is repaired. */

@@ -1,6 +1,6 @@
 /** `lancast probe`: listen to a stream for a while and say whether it is healthy. */
 import type { MediaAddress } from '../wire/address.ts';
-import { adviceRemedy, adviceSentence } from '../wire/advice-words.ts';
+import { adviceRemedy, adviceSentence, tooSlowSentence } from '../wire/advice-words.ts';
 import type { Programme, StreamSnapshot } from '../wire/metrics.ts';
 import { command, defaulted, single, type Context } from './command.ts';
 import { tellEngine } from './engine.ts';
@@ -78,6 +78,7 @@ export function reportOf(snapshot: StreamSnapshot, problems: readonly string[], 
   const repaired = repairWords(snapshot);
   const { advice = [] } = snapshot.repair ?? {};
   const advised = [adviceSentence(advice), adviceRemedy(advice, latencyMs)];
+  const tooSlow = snapshot.unrecovered > 0 && snapshot.repair && tooSlowSentence(snapshot.repair);
   const rows: readonly (readonly [name: string, value: string])[] = [
     [
       'stream',
@@ -92,6 +93,7 @@ export function reportOf(snapshot: StreamSnapshot, problems: readonly string[], 
     ],
     ...lossRows(snapshot),
     ...(repaired === undefined ? [] : [['repair', repaired] as const]),
+    ...(tooSlow ? [['', tooSlow] as const] : []),
     ...advised.flatMap((words, at) =>
       words === undefined ? [] : [[at === 0 ? 'advice' : '', words] as const],
     ),

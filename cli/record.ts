@@ -5,6 +5,7 @@ import { command, flag, repeated, single, type Context } from './command.ts';
 import { areStreams, destination, type WithCopies } from './copy-address.ts';
 import { tellEngine } from './engine.ts';
 import { formatBytes, formatClock, formatRate, plural } from './format.ts';
+import { repairLines } from './losses.ts';
 import { whatIsMissing } from './missing.ts';
 import type { Output, Progress } from './output.ts';
 import { openStream, receiveOptions, type OpenStream } from './receiving.ts';
@@ -87,7 +88,7 @@ async function recordFile(
   const endFollowing = output.follow(() => progressOf(stream, target.recording.summary.bytes));
   const recorded = await recordToEnd({ stream, target }, values, { voice: output, signal });
   endFollowing();
-  sayEnd(recorded, output);
+  sayEnd(recorded, { latencyMs: values.latency, output });
   const silence = silenceOf(recorded, stream);
   const status = silence ? report(silence, output) : statusOf(recorded);
   output.event(summaryOf(recorded));
@@ -116,8 +117,11 @@ function progressOf({ session, openMs }: OpenStream, bytes: number): Progress {
   return { line: `  ${words.join('  ')}`, event: { event: 'progress', ...counters } };
 }
 
-/** Says in words what was recorded and what is missing. */
-function sayEnd({ snapshot, recording, ending }: Recorded, output: Output): void {
+/** Says in words what was recorded, what is missing, and what repair did about it. */
+function sayEnd(
+  { snapshot, recording, ending }: Recorded,
+  { latencyMs, output }: { latencyMs: number; output: Output },
+): void {
   if (snapshot.packets === 0) return;
   const { proven, lastedMs } = ending;
   const missing = whatIsMissing({ snapshot, recording, proven });
@@ -125,5 +129,6 @@ function sayEnd({ snapshot, recording, ending }: Recorded, output: Output): void
   output.say(`  ✓ recorded     ${recording.path}: ${size}`);
   if (missing.length === 0) output.say('  ✓ complete     not one byte is missing');
   for (const sentence of missing) output.say(`  ! ${sentence}`);
+  for (const words of repairLines(snapshot, latencyMs)) output.say(words);
   if (recording.sha256 !== undefined) output.say(`    sha256       ${recording.sha256}`);
 }

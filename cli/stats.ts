@@ -1,11 +1,10 @@
 /** `lancast stats`: a line of counters each second, in the manner of iperf. */
 import type { MediaAddress } from '../wire/address.ts';
-import { adviceRemedy, adviceSentence } from '../wire/advice-words.ts';
 import type { LossByCause, StreamSnapshot } from '../wire/metrics.ts';
 import { command, defaulted, single, type Context } from './command.ts';
 import { tellEngine } from './engine.ts';
 import { formatMs, formatRate, formatShare, plural } from './format.ts';
-import { lossSentences, repairWords } from './losses.ts';
+import { lossSentences, repairLines } from './losses.ts';
 import type { JsonEvent, Voice } from './output.ts';
 import { openStream, receiveOptions, streamAddress, type ReceiveValues } from './receiving.ts';
 import { report } from './report.ts';
@@ -68,7 +67,7 @@ async function printStats(values: StatsValues, { output, signal }: Context): Pro
 
 /** All that was lost by the end, by cause; what repair did, and what it could have done. */
 function sayEnd(snapshot: StreamSnapshot, { latencyMs, voice }: { latencyMs: number; voice: Voice }): void {
-  const { packets, lost, repair, lossMayBeUnderstated } = snapshot;
+  const { packets, lost, lossMayBeUnderstated } = snapshot;
   if (packets === 0) return;
   const sentences = lossSentences(snapshot);
   if (sentences.length === 0) {
@@ -76,11 +75,7 @@ function sayEnd(snapshot: StreamSnapshot, { latencyMs, voice }: { latencyMs: num
     voice.say(`  ✓ received     ${plural(packets, 'datagram')}, ${whole}`);
   }
   for (const sentence of sentences) voice.say(`  ! ${sentence}`);
-  const repaired = repairWords(snapshot);
-  if (repaired !== undefined && lost > 0) voice.say(`    repaired     ${repaired}`);
-  const { advice = [] } = repair ?? {};
-  const sentence = adviceSentence(advice);
-  if (sentence !== undefined) voice.say(`  ➜ advice       ${sentence}: ${adviceRemedy(advice, latencyMs)}`);
+  for (const words of repairLines(snapshot, latencyMs)) voice.say(words);
 }
 
 /** What happened between two snapshots. */

@@ -1,26 +1,24 @@
 /** Tells people of what goes wrong with a stream while it is received: once each, and again when it comes back. */
 import { afterSockets } from '../transport/driver.ts';
-import { settingWords } from '../wire/advice-words.ts';
+import { latencyFor, settingWords } from '../wire/advice-words.ts';
 import { LancastError } from '../wire/errors.ts';
-import { formatFecSetting, parseFecSetting, repairWait } from '../wire/fec/fec-setting.ts';
 import type { StreamSnapshot } from '../wire/metrics.ts';
 import type { Voice } from './output.ts';
 import type { OpenStream } from './receiving.ts';
 import { tell, warn } from './report.ts';
 
 const LOOK_EVERY_MS = 500;
-/** Payload of a datagram. */
-const DATAGRAM_BITS = 1316 * 8;
 /** Silence that calls for words. */
 const WONDER_AFTER_MS = 5000;
+/** The same of one of two paths, while the other one brings the stream: nothing stands still, so there is less doubt. */
+const PATH_SILENT_MS = 2000;
 
 /** What is known of a stream that may be in trouble. */
 export interface Condition {
   snapshot: Pick<
     StreamSnapshot,
     'packets' | 'state' | 'silentMs' | 'secondSender' | 'kernelDrops' | 'overruns' | 'repair' | 'paths'
-  > &
-    Partial<Pick<StreamSnapshot, 'bitsPerSecond'>>;
+  >;
   /** Milliseconds since the stream was opened. */
   openMs: number;
   /** How long a missing datagram is waited for. */
@@ -28,7 +26,10 @@ export interface Condition {
 }
 
 /** A trouble by its name; the same name is told once while it lasts. */
-export type Trouble = { name: 'silence'; silentMs: number } | { name: string; error: LancastError };
+export type Trouble =
+  | { name: 'silence'; silentMs: number }
+  | { name: string; error: LancastError }
+  | { name: string; note: string };
 
 /** The troubles of this moment. */
 export function troublesOf({ snapshot, openMs, latencyMs }: Condition): Trouble[] {
@@ -45,31 +46,33 @@ export function troublesOf({ snapshot, openMs, latencyMs }: Condition): Trouble[
     const error = new LancastError('E114', 'the receive buffer overflowed', details);
     found.push({ name: overruns > 0 ? 'too busy' : 'drops', error });
   }
-  for (const { repair, neededMs } of repairTimes(snapshot)) {
-    if (neededMs <= latencyMs) continue;
-    const facts = { repair, neededMs: Math.round(neededMs), latencyMs, advisedMs: advisedMs(neededMs) };
-    found.push({ name: `late ${repair}`, error: new LancastError('E120', 'repair comes too late', facts) });
-  }
-  return found;
+  return [...found, ...slowRepairs(snapshot, latencyMs), ...silentPaths(snapshot, openMs)];
 }
 
-/** What repairs the stream, and how long that takes. */
-function repairTimes(snapshot: Condition['snapshot']): { repair: string; neededMs: number }[] {
-  const times: { repair: string; neededMs: number }[] = [];
-  const { repair, paths, bitsPerSecond = 0 } = snapshot;
-  const setting = repair?.setting === undefined ? 'unknown-scheme' : parseFecSetting(repair.setting);
-  if (typeof setting !== 'string' && bitsPerSecond > 0) {
-    const neededMs = (repairWait(setting) * DATAGRAM_BITS * 1000) / bitsPerSecond;
-    times.push({ repair: `FEC ${settingWords(formatFecSetting(setting))} at this rate`, neededMs });
-  }
+/** What repairs the stream, and how long that takes where it is longer than is waited for. */
+function slowRepairs({ repair, paths }: Condition['snapshot'], latencyMs: number): Trouble[] {
+  const found: { what: string; neededMs: number }[] = [];
+  if (repair?.setting !== undefined && repair.tooSlowMs !== undefined)
+    found.push({ what: `FEC ${settingWords(repair.setting)} at this rate`, neededMs: repair.tooSlowMs });
   const behindMs = Math.max(0, ...(paths?.paths ?? []).map((path) => path.behindMs ?? 0));
-  if (behindMs > 0) times.push({ repair: 'The slower of the two paths', neededMs: behindMs });
-  return times;
+  if (behindMs > latencyMs) found.push({ what: 'The slower of the two paths', neededMs: behindMs });
+  return found.map(({ what, neededMs }) => {
+    const advisedMs = latencyFor(neededMs);
+    const facts = { repair: what, neededMs: Math.round(neededMs), latencyMs, advisedMs };
+    return { name: `late ${what}`, error: new LancastError('E120', 'repair comes too late', facts) };
+  });
 }
 
-/** With a margin for jitter, in whole steps. */
-function advisedMs(neededMs: number): number {
-  return Math.ceil((neededMs * 1.1) / 50) * 50;
+/** A path that brings nothing while the other one does. */
+function silentPaths({ paths, state, silentMs = 0 }: Condition['snapshot'], openMs: number): Trouble[] {
+  if (!paths || state !== 'playing') return [];
+  return paths.paths.flatMap((path, at) => {
+    if ((path.silentMs ?? openMs) - silentMs < PATH_SILENT_MS) return [];
+    const [name, other] = at === 0 ? ['first', 'second'] : ['second', 'first'];
+    const since = path.silentMs === undefined ? 'has brought nothing yet' : 'brings nothing any more';
+    const note = `the ${name} path ${since}, and the stream comes on the ${other} alone: look at its cable, card and sender`;
+    return [{ name: `${name} path`, note }];
+  });
 }
 
 /** Looks after a stream until it is told to stop. `patient`: silence is not told of, because it ends the command anyway. */
@@ -87,6 +90,7 @@ export function followTroubles(stream: OpenStream, voice: Voice, { patient = fal
     for (const trouble of troubles) {
       if (standing.has(trouble.name)) continue;
       if ('error' in trouble) warn(trouble.error, voice);
+      else if ('note' in trouble) tell(trouble.note, voice);
       else if (!patient) warn(stream.silence.diagnose(snapshot, trouble.silentMs / 1000), voice);
     }
     standing = new Set(troubles.map(({ name }) => name));

@@ -344,13 +344,14 @@ export class PlayedStream {
   }
 
   #repairFigures(repair: Repair, now: number): RepairSnapshot {
-    const { setting } = repair;
+    const { setting, tooSlowMs } = repair;
     const { fec, retransmitted, asked, refused } = this.#repaired;
     return {
       fec,
       retransmitted,
       asked,
       ...(setting && { setting: formatFecSetting(setting) }),
+      ...(tooSlowMs !== undefined && { tooSlowMs }),
       refused: Object.fromEntries(refused),
       // Worked out for those who look at it: figures are taken far more often.
       get advice() {

@@ -102,6 +102,14 @@ export class Repair {
     return this.#blocks?.setting ?? this.#matrices?.setting;
   }
 
+  /** How long the protection may take to bring a datagram back, milliseconds; absent where that is not longer than is waited for. */
+  get tooSlowMs(): number | undefined {
+    const { epoch, latencyMs } = this.#options;
+    const { setting } = this;
+    const waitMs = setting ? repairWait(setting) * epoch.log.spacingMs : 0;
+    return waitMs > latencyMs ? waitMs : undefined;
+  }
+
   /** When `poll` has something to ask for; `Infinity` when only another datagram can cause it. */
   get wakeAt(): number {
     return this.#nacks.wakeAt;

@@ -1,5 +1,5 @@
 /** What another way to protect a stream would have done, in a sentence: the same in the program and on the page. Pure. */
-import type { RepairAdvice } from './metrics.ts';
+import type { RepairAdvice, RepairSnapshot } from './metrics.ts';
 
 /** `5×10 would have repaired 99.3 % for 10 % more data, 10×5 all of it for 20 % more`; `undefined` when there is nothing to advise. */
 export function adviceSentence(advice: readonly RepairAdvice[]): string | undefined {
@@ -26,6 +26,21 @@ export function adviceRemedy(advice: readonly RepairAdvice[], latencyMs = 200): 
   if (best === undefined) return undefined;
   const latency = best.delayMs < latencyMs ? '' : `, receive with --latency ${nextTen(best.delayMs)}ms`;
   return `send with --fec ${best.setting}${latency}`;
+}
+
+/**
+ * That what repairs comes after what it repairs was given up, and what to type: `FEC 10×10 takes up to 640 ms to
+ * repair, longer than is waited for: receive with --latency 750ms`; `undefined` where it is in time.
+ */
+export function tooSlowSentence({ setting, tooSlowMs }: RepairSnapshot): string | undefined {
+  if (setting === undefined || tooSlowMs === undefined) return undefined;
+  const needed = `FEC ${settingWords(setting)} takes up to ${Math.round(tooSlowMs)} ms to repair`;
+  return `${needed}, longer than is waited for: receive with --latency ${latencyFor(tooSlowMs)}ms`;
+}
+
+/** A `--latency` that gives repair the time it needs, with a margin: rates change. Milliseconds. */
+export function latencyFor(neededMs: number): number {
+  return Math.ceil((neededMs * 1.1) / 50) * 50;
 }
 
 /** A setting of `--fec` as people say it: `10×5`, `10×5 with rows`, `RS 20+5`, `RS 20+5 interleaved by 4`. */

@@ -86,6 +86,8 @@ export interface RepairSnapshot {
   asked: number;
   /** How the sender protects the stream, as `--fec` is written and as far as its repair packets tell; absent: not at all. */
   setting?: string;
+  /** How long `setting` may take to bring a datagram back, milliseconds, where that is longer than is waited for; absent: it is in time. */
+  tooSlowMs?: number;
   /** Repair packets that came and were of no use, by reason. */
   refused: Readonly<Record<string, number>>;
   /** The best settings for the losses of the last minutes, the cheapest first; empty: nothing to advise. */

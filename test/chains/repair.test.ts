@@ -185,7 +185,17 @@ describe('a stream that is protected, without a way back', () => {
       });
       whole(result);
       expect(result.figures.repair?.setting).toBe(fec);
+      expect(result.figures.repair?.tooSlowMs).toBeUndefined();
     }
+  });
+
+  it('tells how long repairs may take where nobody waits for so long', () => {
+    const result = run({ seed: 1, fec: 'rs:20,5,4', retransmits: false, latencyMs: 50, paths: [path({})] });
+    // From the first of 80 datagrams of 1316 bytes at 4 Mbit/s to the last repair packet, which comes among as many behind them.
+    const blockMs = (80 * 1316 * 8) / 4000;
+    const { tooSlowMs = 0 } = result.figures.repair ?? {};
+    expect(tooSlowMs / blockMs).toBeGreaterThan(1);
+    expect(tooSlowMs / blockMs).toBeLessThan(2);
   });
 
   it('has nothing of repair packets that come too late, and no harm', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { causesOf, lossSentences, repairWords } from '../../cli/losses.ts';
+import { causesOf, lossSentences, repairLines, repairWords } from '../../cli/losses.ts';
 import type { LossByCause, RepairSnapshot, StreamSnapshot } from '../../wire/metrics.ts';
 import { snapshotOf } from '../helpers/snapshots.ts';
 
@@ -34,6 +34,18 @@ const lost: [name: string, changes: Partial<StreamSnapshot>, sentences: string[]
       "6 datagrams lost and not repaired (0.60 %): 3 in the network, 2 in this PC's own receive buffer, 1 too late",
       "2 datagrams dropped by this PC's own receive buffer: sudo sysctl -w net.core.rmem_max=33554432",
       '1 datagram too late: a larger --latency waits for them',
+    ],
+  ],
+  [
+    'that FEC comes too late for what is waited for',
+    {
+      unrecovered: 6,
+      causes: { ...NONE, network: 6 },
+      repair: { ...REPAIR, setting: '2022:10x10', tooSlowMs: 561 },
+    },
+    [
+      '6 datagrams lost and not repaired (0.60 %), in the network',
+      'FEC 10×10 takes up to 561 ms to repair, longer than is waited for: receive with --latency 650ms',
     ],
   ],
   [
@@ -94,6 +106,17 @@ const repaired: [name: string, changes: Partial<StreamSnapshot>, words: string |
     '5 only on the first path, 3 only on the second',
   ],
 ];
+
+describe('repairLines', () => {
+  const advice = [{ setting: 'rs:20,5', repairedShare: 1, overheadShare: 0.25, delayMs: 310 }];
+  it('tell what repair did, and what would have helped', () =>
+    expect(repairLines(snapshotOf({ lost: 3, repair: { ...REPAIR, fec: 2, advice } }), 200)).toEqual([
+      '    repaired     2 by FEC, 0 sent again',
+      '  ➜ advice       RS 20+5 would have repaired all of it, for 25 % more data: send with --fec rs:20,5, receive with --latency 320ms',
+    ]));
+  it('tell nothing of a stream that came whole by one path', () =>
+    expect(repairLines(snapshotOf({ repair: REPAIR }), 200)).toEqual([]));
+});
 
 describe('repairWords', () => {
   for (const [name, changes, words] of repaired)

@@ -1,8 +1,22 @@
 import { describe, expect, it } from 'vitest';
 import { troublesOf, type Condition } from '../../cli/troubles.ts';
+import type { PathsSnapshot } from '../../wire/metrics.ts';
 
 const REPAIR = { fec: 0, retransmitted: 0, asked: 0, refused: {}, advice: [] };
-const pathBehind = (behindMs: number) => ({ received: 9, saved: 0, lost: 0, foreign: 0, behindMs });
+const pathBehind = (behindMs: number) => ({ received: 9, saved: 0, lost: 0, foreign: 0, behindMs, silentMs: 20 });
+
+/** Two paths whose last datagrams came so many milliseconds ago. */
+function pathsSilent(...silentMs: [number | undefined, number | undefined]): PathsSnapshot {
+  const [first, second] = silentMs.map((each) => ({
+    received: 1,
+    saved: 0,
+    lost: 0,
+    foreign: 0,
+    ...(each !== undefined && { silentMs: each }),
+  }));
+  if (!first || !second) throw new Error('two paths');
+  return { both: 0, neither: 0, paths: [first, second] };
+}
 
 const well: Condition['snapshot'] = { packets: 9, state: 'playing', silentMs: 20 };
 const cases: [name: string, condition: Partial<Condition>, troubles: object[]][] = [
@@ -42,18 +56,44 @@ const cases: [name: string, condition: Partial<Condition>, troubles: object[]][]
   ['no trouble where being busy cost nothing', { snapshot: { ...well, kernelDrops: 0, overruns: 2 } }, []],
   [
     'FEC that takes longer than is waited for',
-    { snapshot: { ...well, bitsPerSecond: 1e6, repair: { ...REPAIR, setting: 'rs:20,5,4' } } },
+    { snapshot: { ...well, repair: { ...REPAIR, setting: 'rs:20,5,4', tooSlowMs: 1621 } } },
     [{ error: { code: 'E120', details: { neededMs: 1621, latencyMs: 200, advisedMs: 1800 } } }],
   ],
   [
     'no trouble where FEC is in time',
-    { snapshot: { ...well, bitsPerSecond: 2e7, repair: { ...REPAIR, setting: 'rs:20,5,4' } } },
+    { snapshot: { ...well, repair: { ...REPAIR, setting: 'rs:20,5,4' } } },
     [],
   ],
   [
     'a second path that is further behind than is waited for',
     { snapshot: { ...well, paths: { both: 9, neither: 0, paths: [pathBehind(0), pathBehind(320)] } } },
     [{ error: { code: 'E120', details: { neededMs: 320, latencyMs: 200, advisedMs: 400 } } }],
+  ],
+  ['none of two paths that play', { snapshot: { ...well, paths: pathsSilent(20, 480) } }, []],
+  [
+    'a path that brings nothing any more',
+    { snapshot: { ...well, paths: pathsSilent(2020, 20) } },
+    [
+      {
+        name: 'first path',
+        note: 'the first path brings nothing any more, and the stream comes on the second alone: look at its cable, card and sender',
+      },
+    ],
+  ],
+  [
+    'a path that never brought anything',
+    { snapshot: { ...well, paths: pathsSilent(20, undefined) } },
+    [
+      {
+        name: 'second path',
+        note: 'the second path has brought nothing yet, and the stream comes on the first alone: look at its cable, card and sender',
+      },
+    ],
+  ],
+  [
+    'no path where both are silent',
+    { snapshot: { ...well, silentMs: 3000, paths: pathsSilent(3000, 3500) } },
+    [],
   ],
   ['no drops where there are none', { snapshot: { ...well, kernelDrops: 0 } }, []],
 ];

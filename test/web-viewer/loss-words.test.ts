@@ -10,8 +10,8 @@ import {
 import type { LossReport, LossSecond, RepairSnapshot } from '../../wire/metrics.ts';
 import { lossSecond, NOW, reportOf } from './loss-report.ts';
 
-const PLAIN: LossyStream = { lossMayBeUnderstated: false };
-const BARE: LossyStream = { lossMayBeUnderstated: true };
+const PLAIN: LossyStream = { unrecovered: 0, lossMayBeUnderstated: false };
+const BARE: LossyStream = { unrecovered: 0, lossMayBeUnderstated: true };
 
 function repairedBy(fec: number, retransmitted: number): LossyStream {
   const repair: RepairSnapshot = { fec, retransmitted, asked: retransmitted, refused: {}, advice: [] };
@@ -152,6 +152,10 @@ describe('other words', () => {
     const repair: RepairSnapshot = { fec: 0, retransmitted: 0, asked: 0, refused: {}, advice };
     expect(adviceWords({ ...PLAIN, repair })).toBe(
       'RS 20+5 would have repaired all of it, for 25 % more data: send with --fec rs:20,5.',
+    );
+    const slow = { ...repair, setting: '2022:10x10', tooSlowMs: 561 };
+    expect(adviceWords({ ...PLAIN, unrecovered: 1, repair: slow })).toBe(
+      'FEC 10×10 takes up to 561 ms to repair, longer than is waited for: receive with --latency 650ms. RS 20+5 would have repaired all of it, for 25 % more data: send with --fec rs:20,5.',
     );
     expect(adviceWords(PLAIN)).toBeUndefined();
     expect(adviceWords(repairedBy(1, 1))).toBeUndefined();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { adviceRemedy, adviceSentence, settingWords } from '../../wire/advice-words.ts';
+import { adviceRemedy, adviceSentence, settingWords, tooSlowSentence } from '../../wire/advice-words.ts';
 import type { RepairAdvice } from '../../wire/metrics.ts';
 
 /** @param repaired share, @param more share */
@@ -78,6 +78,16 @@ const remedies: [
 describe('adviceRemedy', () => {
   for (const [name, advice, latencyMs, words] of remedies)
     it(`names ${name}`, () => expect(adviceRemedy(advice, latencyMs)).toBe(words));
+});
+
+describe('tooSlowSentence', () => {
+  const repair = { fec: 0, retransmitted: 0, asked: 0, refused: {}, advice: [] };
+  it('names the latency that lets FEC repair', () =>
+    expect(tooSlowSentence({ ...repair, setting: '2022:10x10', tooSlowMs: 560.4 })).toBe(
+      'FEC 10×10 takes up to 560 ms to repair, longer than is waited for: receive with --latency 650ms',
+    ));
+  it('says nothing of FEC that is in time', () =>
+    expect(tooSlowSentence({ ...repair, setting: '2022:10x10' })).toBeUndefined());
 });
 
 const settings: [setting: string, words: string][] = [

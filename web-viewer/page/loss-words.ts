@@ -1,5 +1,5 @@
 /** What the heat-map of losses shows, in sentences. Pure. */
-import { adviceRemedy, adviceSentence } from '../../wire/advice-words.ts';
+import { adviceRemedy, adviceSentence, tooSlowSentence } from '../../wire/advice-words.ts';
 import type { LossReport, StreamSnapshot } from '../../wire/metrics.ts';
 import { clockTime, count } from './format.ts';
 import {
@@ -16,7 +16,7 @@ import { shapesOf } from './loss-shapes.ts';
 import { strings } from './strings.ts';
 
 /** What of the stream changes the words. */
-export type LossyStream = Pick<StreamSnapshot, 'repair' | 'lossMayBeUnderstated'>;
+export type LossyStream = Pick<StreamSnapshot, 'repair' | 'unrecovered' | 'lossMayBeUnderstated'>;
 
 /** The name of a row. */
 export function rowName(row: MapRow, { lossMayBeUnderstated: isBare }: LossyStream): string {
@@ -70,11 +70,13 @@ function lostWords(totals: MapCounts, lately: string, { lossMayBeUnderstated }: 
   return words.lost(lost, lately) + where;
 }
 
-/** What another way to protect the stream would have done; `undefined` when nothing is advised. */
-export function adviceWords({ repair }: LossyStream): string | undefined {
+/** What would help: more time for the protection there is, or another one; `undefined` when nothing is advised. */
+export function adviceWords({ repair, unrecovered }: LossyStream): string | undefined {
   const { advice = [] } = repair ?? {};
+  const tooSlow = unrecovered > 0 && repair ? tooSlowSentence(repair) : undefined;
   const [sentence, remedy] = [adviceSentence(advice), adviceRemedy(advice)];
-  return sentence && remedy && strings.losses.advice(sentence, remedy);
+  const other = sentence && remedy && strings.losses.advice(sentence, remedy);
+  return [tooSlow && `${tooSlow}.`, other].filter(Boolean).join(' ') || undefined;
 }
 
 /** `12 lost in the network, 9 brought back by FEC`; empty when there is nothing. */
