@@ -11,7 +11,7 @@ export type WithCopies<Values, Key extends keyof Values> = Omit<Values, Key> & R
 
 /** Streams as elsewhere, and `copy://`. */
 export const destination: ValueType<Destination> = {
-  expected: address.expected,
+  expected: `${address.expected} or copy://10.0.0.5:5004`,
   parse(typed) {
     const copy = parseCopyAddress(typed);
     if (typeof copy === 'string') throw new LancastError('E001', `${typed}: ${ADDRESS_FAULTS[copy]}`);

@@ -363,7 +363,7 @@ function diskReason(reason: string): string {
     ENOENT: 'its folder does not exist',
     ENOTDIR: 'a part of its path is a file, not a folder',
     EISDIR: 'it is a folder',
-    EEXIST: 'it is a file, and several streams need a folder',
+    EEXIST: 'it is a file, and a folder is needed',
     EROFS: 'the disk is read-only',
     EACCES: 'its permissions do not allow it',
     EPERM: 'the system does not allow it',

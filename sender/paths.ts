@@ -126,6 +126,8 @@ function commonFraming(addresses: readonly MediaAddress[]): Framing {
   if (!odd) return framing;
   throw new LancastError('E001', `${first.address} and ${odd.address} differ in framing or family`, {
     addresses: [first.address, odd.address],
+    reason: 'one stream has one framing, and addresses of one family: cast the other by a command of its own',
+    command: 'send',
   });
 }
 

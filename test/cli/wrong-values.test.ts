@@ -66,6 +66,6 @@ it('an address is told what is wrong with it, and what is right', async () => {
   if (send === undefined) throw new Error('no command');
   expect(saidOf(['a.ts', '--to', 'rtp://239.1.1.1:5005'], send)).toMatchObject({
     what: '--to rtp://239.1.1.1:5005: RTP needs an even port, because the next one is for its reports.',
-    why: 'expected an address such as rtp://239.255.1.1:5004',
+    why: 'expected an address such as rtp://239.255.1.1:5004 or copy://10.0.0.5:5004',
   });
 });
