@@ -154,11 +154,16 @@ function sayEnd(outcome: CopyOutcome, ended: Ended, output: Output): number {
 function sayDone(name: string, { session, values, lastedMs, sha256 }: Ended, output: Output): void {
   const { bytes, progress } = session;
   const { sentDatagrams, repeatedDatagrams, foundBytes } = progress;
+  const proof = sha256 === undefined ? '' : `\n    sha256       ${sha256}`;
+  if (bytes > 0 && foundBytes === bytes) {
+    output.say(`  ✓ there before ${name}: all ${formatBytes(bytes)} of ${values.source}${proof}`);
+    return;
+  }
   const rate = formatRate(((bytes - foundBytes) * 8000) / Math.max(1, lastedMs));
   const again = `${formatShare(repeatedDatagrams, sentDatagrams)} sent again`;
   output.say(
     `  ✓ arrived      ${values.source} as ${name}: ${formatBytes(bytes)} in ${formatClock(lastedMs)}, ${rate}, ${again}`,
   );
   if (foundBytes > 0) output.say(`    there before ${formatBytes(foundBytes)}`);
-  if (sha256 !== undefined) output.say(`    sha256       ${sha256}`);
+  if (proof !== '') output.say(proof.slice(1));
 }
