@@ -137,13 +137,15 @@ export function repairWords({ repair, paths }: StreamSnapshot): string | undefin
     words.push(`${fec} by FEC${setting === undefined ? '' : ` (${settingWords(setting)})`}`);
     words.push(`${retransmitted} sent again${asked > 0 ? ` (${asked} asked for)` : ''}`);
     if (useless.length > 0) {
-      const reasons = useless.map(([reason, count]) => `${reason} ${count}`);
+      const reasons = useless.map(([reason, count]) => `${reason.replaceAll('-', ' ')} ${count}`);
       words.push(`repair packets of no use: ${reasons.join(', ')}`);
     }
   }
   if (paths) {
     const [first, second] = paths.paths;
-    words.push(`${first.saved} only on the first path, ${second.saved} only on the second`);
+    if (first.received === 0) words.push('nothing came on the first path');
+    else if (second.received === 0) words.push('nothing came on the second path');
+    else words.push(`${first.saved} only on the first path, ${second.saved} only on the second`);
   }
   return words.length === 0 ? undefined : words.join(', ');
 }

@@ -74,7 +74,12 @@ export async function secondPathOf(
   const card = iface ?? first.iface;
   if (typeof card === 'object') return { addresses, via: card };
   const { chooseInterface } = await import('../transport/interfaces.ts');
-  return { addresses, via: await chooseInterface(addresses[0]?.address ?? '', card) };
+  return { addresses, via: pathCard(await chooseInterface(addresses[0]?.address ?? '', card), iface) };
+}
+
+/** The card of a second path, with the option it was asked for by. */
+export function pathCard<Card extends ChosenInterface>(via: Card, asked: SecondPathWish['iface']): Card {
+  return asked === undefined ? via : { ...via, reason: 'asked for by --path2' };
 }
 
 /** `FEC 10×5`, `FEC 20+5`, `FEC auto`; empty without FEC. */

@@ -9,6 +9,9 @@ import { LancastError } from '../wire/errors.ts';
 import { defaulted, flag, repeated, single } from './command.ts';
 import { verboseOption } from './engine.ts';
 import { cname, random } from './identity.ts';
+import type { Output } from './output.ts';
+import { pathCard } from './protecting.ts';
+import { cardWords } from './sent.ts';
 import { SilenceWatch } from './silence.ts';
 import { address, duration, ipAddress, path2, text, type PathValue } from './values.ts';
 
@@ -65,6 +68,8 @@ export interface ReceiveValues extends StreamOptions {
 export interface OpenStream {
   session: ReceiverSession;
   via: ChosenInterface;
+  /** Where the same stream is received once more. */
+  secondPath?: { address: MediaAddress; via: ChosenInterface };
   /** Milliseconds since it was opened. */
   openMs: () => number;
   /** How long a missing datagram is waited for. */
@@ -88,7 +93,7 @@ export async function openStream(address: MediaAddress, values: StreamOptions): 
   if (secondAddress) checkLocal(secondAddress);
   const secondPath = secondAddress && {
     address: secondAddress,
-    via: await chooseInterface(secondAddress.address, path2.iface),
+    via: pathCard(await chooseInterface(secondAddress.address, path2.iface), path2.iface),
   };
   const session = await startReceiver({
     address,
@@ -103,7 +108,32 @@ export async function openStream(address: MediaAddress, values: StreamOptions): 
   });
   const openedAt = monotonicNow();
   const silence = new SilenceWatch(address, via, values.from);
-  return { session, via, openMs: () => monotonicNow() - openedAt, latencyMs: values.latency, silence };
+  return {
+    session,
+    via,
+    ...(secondPath && { secondPath }),
+    openMs: () => monotonicNow() - openedAt,
+    latencyMs: values.latency,
+    silence,
+  };
+}
+
+/** Throws E001 for a second path of one address where there are several streams. */
+export function refuseSharedPath(
+  urls: readonly MediaAddress[],
+  { path2 }: Pick<StreamOptions, 'path2'>,
+  command: string,
+): void {
+  if (urls.length < 2 || path2?.address === undefined) return;
+  const reason = 'each of several streams has its own: name a card, on which they all come once more';
+  throw new LancastError('E001', '--path2 with an address is for one stream', { reason, command });
+}
+
+/** `  ✓ second path  rtp://239.255.1.2:5014 via eth1 (10.1.0.5), asked for by --path2`, if there is one. */
+export function sayPath({ secondPath }: OpenStream, output: Output): void {
+  if (secondPath === undefined) return;
+  const { address, via } = secondPath;
+  output.say(`  ✓ second path  ${formatMediaAddress(address)} via ${cardWords(via)}`);
 }
 
 /** Where a second path is listened for: an address of its own, or the first one's on another card. Throws E001. */

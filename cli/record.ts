@@ -8,7 +8,7 @@ import { formatBytes, formatClock, formatRate, plural } from './format.ts';
 import { repairLines } from './losses.ts';
 import { whatIsMissing } from './missing.ts';
 import type { Output, Progress } from './output.ts';
-import { openStream, receiveOptions, type OpenStream } from './receiving.ts';
+import { openStream, receiveOptions, refuseSharedPath, sayPath, type OpenStream } from './receiving.ts';
 import { recordFolder } from './record-folder.ts';
 import {
   openTarget,
@@ -62,12 +62,8 @@ async function recordStreams(typed: WithCopies<RecordValues, 'urls'>, context: C
   const values = { ...typed, urls };
   const [url, ...others] = urls;
   if (others.length > 0 || url === undefined) {
-    if (values.path2?.address === undefined) return recordFolder(values, context);
-    const reason = 'each of several streams has its own: name a card, on which they all come once more';
-    throw new LancastError('E001', '--path2 with an address is for one stream', {
-      reason,
-      command: 'record',
-    });
+    refuseSharedPath(urls, values, 'record');
+    return recordFolder(values, context);
   }
   return recordFile(url, values, context);
 }
@@ -95,12 +91,14 @@ async function recordFile(
   return status;
 }
 
-function announce({ session, via }: OpenStream, path: string, output: Output): void {
+function announce(stream: OpenStream, path: string, output: Output): void {
+  const { session, via } = stream;
   const { address } = session.snapshot();
   output.event({ event: 'recording', address, path, interface: via });
   output.say(
     `  ➜ recording    ${address} via ${via.name} (${via.address}), ${via.reason}\n    to           ${path}`,
   );
+  sayPath(stream, output);
 }
 
 function progressOf({ session, openMs }: OpenStream, bytes: number): Progress {

@@ -21,6 +21,8 @@ export interface Condition {
   >;
   /** Milliseconds since the stream was opened. */
   openMs: number;
+  /** Milliseconds since its first datagram was seen; 0 before. */
+  heardMs: number;
   /** How long a missing datagram is waited for. */
   latencyMs: number;
 }
@@ -32,7 +34,7 @@ export type Trouble =
   | { name: string; note: string };
 
 /** The troubles of this moment. */
-export function troublesOf({ snapshot, openMs, latencyMs }: Condition): Trouble[] {
+export function troublesOf({ snapshot, openMs, heardMs, latencyMs }: Condition): Trouble[] {
   const { state, secondSender, kernelDrops = 0, overruns = 0 } = snapshot;
   const found: Trouble[] = [];
   const silentMs = snapshot.silentMs ?? openMs;
@@ -46,7 +48,7 @@ export function troublesOf({ snapshot, openMs, latencyMs }: Condition): Trouble[
     const error = new LancastError('E114', 'the receive buffer overflowed', details);
     found.push({ name: overruns > 0 ? 'too busy' : 'drops', error });
   }
-  return [...found, ...slowRepairs(snapshot, latencyMs), ...silentPaths(snapshot, openMs)];
+  return [...found, ...slowRepairs(snapshot, latencyMs), ...silentPaths(snapshot, heardMs)];
 }
 
 /** What repairs the stream, and how long that takes where it is longer than is waited for. */
@@ -64,10 +66,10 @@ function slowRepairs({ repair, paths }: Condition['snapshot'], latencyMs: number
 }
 
 /** A path that brings nothing while the other one does. */
-function silentPaths({ paths, state, silentMs = 0 }: Condition['snapshot'], openMs: number): Trouble[] {
+function silentPaths({ paths, state, silentMs = 0 }: Condition['snapshot'], heardMs: number): Trouble[] {
   if (!paths || state !== 'playing') return [];
   return paths.paths.flatMap((path, at) => {
-    if ((path.silentMs ?? openMs) - silentMs < PATH_SILENT_MS) return [];
+    if ((path.silentMs ?? heardMs) - silentMs < PATH_SILENT_MS) return [];
     const [name, other] = at === 0 ? ['first', 'second'] : ['second', 'first'];
     const since = path.silentMs === undefined ? 'has brought nothing yet' : 'brings nothing any more';
     const note = `the ${name} path ${since}, and the stream comes on the ${other} alone: look at its cable, card and sender`;
@@ -78,10 +80,18 @@ function silentPaths({ paths, state, silentMs = 0 }: Condition['snapshot'], open
 /** Looks after a stream until it is told to stop. `patient`: silence is not told of, because it ends the command anyway. */
 export function followTroubles(stream: OpenStream, voice: Voice, { patient = false } = {}): () => void {
   let standing = new Set<string>();
+  let heardAfterMs: number | undefined;
   let notes = 0;
   const look = (hasRead: boolean): void => {
     const snapshot = stream.session.snapshot();
-    const troubles = troublesOf({ snapshot, openMs: stream.openMs(), latencyMs: stream.latencyMs });
+    const openMs = stream.openMs();
+    if (snapshot.packets > 0) heardAfterMs ??= openMs;
+    const troubles = troublesOf({
+      snapshot,
+      openMs,
+      heardMs: openMs - (heardAfterMs ?? openMs),
+      latencyMs: stream.latencyMs,
+    });
     if (!hasRead && !standing.has('silence') && troubles.some(({ name }) => name === 'silence')) {
       // What came while this process stood still lies in the kernel's buffers.
       afterSockets(() => look(true));

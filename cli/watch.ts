@@ -4,7 +4,14 @@ import { command, repeated, single, type Context } from './command.ts';
 import { tellEngine } from './engine.ts';
 import { formatRate, plural } from './format.ts';
 import type { Output, Progress } from './output.ts';
-import { openStream, PAGE_GATHER_MS, receiveOptions, streamAddress } from './receiving.ts';
+import {
+  openStream,
+  PAGE_GATHER_MS,
+  receiveOptions,
+  refuseSharedPath,
+  sayPath,
+  streamAddress,
+} from './receiving.ts';
 import type { OpenStream, ReceiveValues } from './receiving.ts';
 import { aborted } from './signal.ts';
 import { followTroubles } from './troubles.ts';
@@ -39,6 +46,7 @@ interface WatchValues extends ReceiveValues, ViewerChoice {
 
 async function watchStreams(values: WatchValues, { output, signal }: Context): Promise<number> {
   await tellEngine(values, output);
+  refuseSharedPath(values.urls, values, 'watch');
   await using view = await openViewer(values, output);
   const streams: OpenStream[] = [];
   try {
@@ -59,9 +67,11 @@ async function watchStreams(values: WatchValues, { output, signal }: Context): P
 }
 
 function announce(streams: readonly OpenStream[], url: string, output: Output): void {
-  for (const { session, via } of streams) {
+  for (const stream of streams) {
+    const { session, via } = stream;
     const { address } = session.snapshot();
     output.say(`  ✓ receiving    ${address} via ${via.name} (${via.address}), ${via.reason}`);
+    sayPath(stream, output);
   }
   output.say(`  ➜ watch here   ${url}`);
   output.event({ event: 'listening', url });

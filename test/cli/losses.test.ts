@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { causesOf, lossSentences, repairLines, repairWords } from '../../cli/losses.ts';
-import type { LossByCause, RepairSnapshot, StreamSnapshot } from '../../wire/metrics.ts';
+import type { LossByCause, PathsSnapshot, RepairSnapshot, StreamSnapshot } from '../../wire/metrics.ts';
 import { snapshotOf } from '../helpers/snapshots.ts';
 
 const NONE: LossByCause = { network: 0, ownBuffer: 0, late: 0, overflow: 0, source: 0 };
@@ -78,6 +78,17 @@ describe('lossSentences', () => {
   }
 });
 
+function pathsOf(saved: number, receivedOnSecond: number): PathsSnapshot {
+  return {
+    both: 90,
+    neither: 1,
+    paths: [
+      { received: 95, saved, lost: 4, foreign: 0 },
+      { received: receivedOnSecond, saved: 3, lost: 6, foreign: 0 },
+    ],
+  };
+}
+
 const repaired: [name: string, changes: Partial<StreamSnapshot>, words: string | undefined][] = [
   ['nothing where nothing is repaired', {}, undefined],
   ['that nothing had to be repaired', { repair: REPAIR }, '0 by FEC, 0 sent again'],
@@ -89,22 +100,10 @@ const repaired: [name: string, changes: Partial<StreamSnapshot>, words: string |
   [
     'repair packets of no use',
     { repair: { ...REPAIR, refused: { 'bad-version': 4, 'too-short': 0 } } },
-    '0 by FEC, 0 sent again, repair packets of no use: bad-version 4',
+    '0 by FEC, 0 sent again, repair packets of no use: bad version 4',
   ],
-  [
-    'what each path saved',
-    {
-      paths: {
-        both: 90,
-        neither: 1,
-        paths: [
-          { received: 95, saved: 5, lost: 4, foreign: 0 },
-          { received: 93, saved: 3, lost: 6, foreign: 0 },
-        ],
-      },
-    },
-    '5 only on the first path, 3 only on the second',
-  ],
+  ['what each path saved', { paths: pathsOf(5, 93) }, '5 only on the first path, 3 only on the second'],
+  ['that a path brought nothing', { paths: pathsOf(0, 0) }, 'nothing came on the second path'],
 ];
 
 describe('repairLines', () => {

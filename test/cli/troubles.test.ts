@@ -3,7 +3,14 @@ import { troublesOf, type Condition } from '../../cli/troubles.ts';
 import type { PathsSnapshot } from '../../wire/metrics.ts';
 
 const REPAIR = { fec: 0, retransmitted: 0, asked: 0, refused: {}, advice: [] };
-const pathBehind = (behindMs: number) => ({ received: 9, saved: 0, lost: 0, foreign: 0, behindMs, silentMs: 20 });
+const pathBehind = (behindMs: number) => ({
+  received: 9,
+  saved: 0,
+  lost: 0,
+  foreign: 0,
+  behindMs,
+  silentMs: 20,
+});
 
 /** Two paths whose last datagrams came so many milliseconds ago. */
 function pathsSilent(...silentMs: [number | undefined, number | undefined]): PathsSnapshot {
@@ -91,6 +98,11 @@ const cases: [name: string, condition: Partial<Condition>, troubles: object[]][]
     ],
   ],
   [
+    'no path that had no time to bring anything',
+    { snapshot: { ...well, paths: pathsSilent(20, undefined) }, heardMs: 1900 },
+    [],
+  ],
+  [
     'no path where both are silent',
     { snapshot: { ...well, silentMs: 3000, paths: pathsSilent(3000, 3500) } },
     [],
@@ -101,7 +113,13 @@ const cases: [name: string, condition: Partial<Condition>, troubles: object[]][]
 describe('troublesOf', () => {
   for (const [name, condition, troubles] of cases) {
     it(`sees ${name}`, () => {
-      const found = troublesOf({ snapshot: well, openMs: 60_000, latencyMs: 200, ...condition });
+      const found = troublesOf({
+        snapshot: well,
+        openMs: 60_000,
+        heardMs: 50_000,
+        latencyMs: 200,
+        ...condition,
+      });
       expect(found).toHaveLength(troubles.length);
       expect(found).toMatchObject(troubles);
     });
