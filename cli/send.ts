@@ -10,10 +10,10 @@ import { isFolder } from './folder.ts';
 import { formatClock, formatRate, formatShare, plural } from './format.ts';
 import { version } from './installation.ts';
 import type { Output, Progress } from './output.ts';
-import { fecText, fecWords, protectionOptions } from './protecting.ts';
+import { fecWords, protectionOptions } from './protecting.ts';
 import { report } from './report.ts';
 import { openSender, outcomeOf, type OpenSender, type SendValues } from './sending.ts';
-import { cardWords, figures, noteTeller, sayEnd, sayReceivers, secondPathEvent } from './sent.ts';
+import { cardWords, figures, noteTeller, sayEnd, sayReceivers, sendingEvent } from './sent.ts';
 import { aborted } from './signal.ts';
 import { bitrate, dscp, quantum, text, ttl } from './values.ts';
 
@@ -122,27 +122,15 @@ function announce(
 ): void {
   const { session, via, addresses, secondPath } = sent;
   const { ttl, fec } = sent.values;
-  const { name, media, durationMs, totalBytes, notes } = session.source;
-  const to = addresses.map((each) => formatMediaAddress(each));
-  output.event({
-    event: 'sending',
-    to,
-    name,
-    media,
-    durationMs,
-    totalBytes,
-    ttl,
-    interface: via,
-    fec: fecText(fec),
-    secondPath: secondPathEvent(secondPath),
-    notes,
-  });
+  const { name, media, durationMs } = session.source;
+  output.event(sendingEvent(sent, { name, addresses, ttl, fec }));
   const length = durationMs === undefined ? '' : formatClock(durationMs);
   output.say(
     `  ${[`lancast ${version()}`, name, media, length].filter((word) => word !== '').join('   ')}\n`,
   );
   const manner = [`ttl ${ttl}`, fecWords(fec)].filter((word) => word !== '').join(' · ');
-  for (const each of to) output.say(`  ✓ sending to   ${each}  via ${cardWords(via)}  ${manner}`);
+  for (const each of addresses)
+    output.say(`  ✓ sending to   ${formatMediaAddress(each)}  via ${cardWords(via)}  ${manner}`);
   for (const each of secondPath?.addresses ?? [])
     output.say(`  ✓ second path  ${formatMediaAddress(each)}  via ${cardWords(secondPath?.via ?? via)}`);
   for (const each of addresses) sayReceivers(each, output);

@@ -1,13 +1,15 @@
 /** The words about what is being sent, and what was. */
-import type { SenderProgress, SendingPath } from '../sender/index.ts';
+import type { SenderProgress } from '../sender/index.ts';
 import type { SourceDescription } from '../sender/source.ts';
 import type { ChosenInterface } from '../transport/udp.ts';
 import { formatEndpoint, formatMediaAddress, type MediaAddress } from '../wire/address.ts';
+import type { FecSetting } from '../wire/fec/fec-setting.ts';
 import { formatBytes, formatClock, formatShare, plural } from './format.ts';
 import { commandName } from './installation.ts';
-import type { Voice } from './output.ts';
+import type { JsonEvent, Voice } from './output.ts';
+import { fecText } from './protecting.ts';
 import { tell } from './report.ts';
-import type { Sent } from './sending.ts';
+import type { OpenSender, Sent } from './sending.ts';
 
 /** The lines that others type to receive it. */
 export function sayReceivers(address: MediaAddress, voice: Voice): void {
@@ -23,9 +25,33 @@ export function cardWords({ name, address, reason }: ChosenInterface): string {
   return `${name} (${address}), ${reason}`;
 }
 
-/** What programs are told of a second path. */
-export function secondPathEvent(path: SendingPath | undefined): Record<string, unknown> | undefined {
-  return path && { to: path.addresses.map((each) => formatMediaAddress(each)), interface: path.via };
+/** What programs are told when a stream begins to be sent. @param name what people call it */
+export function sendingEvent(
+  { session, via, secondPath }: OpenSender,
+  {
+    name,
+    addresses,
+    ttl,
+    fec,
+  }: { name: string; addresses: readonly MediaAddress[]; ttl: number; fec?: FecSetting | 'auto' | undefined },
+): JsonEvent {
+  const { media, durationMs, totalBytes, notes } = session.source;
+  return {
+    event: 'sending',
+    to: addresses.map((each) => formatMediaAddress(each)),
+    name,
+    media,
+    durationMs,
+    totalBytes,
+    ttl,
+    interface: via,
+    fec: fecText(fec),
+    secondPath: secondPath && {
+      to: secondPath.addresses.map((each) => formatMediaAddress(each)),
+      interface: secondPath.via,
+    },
+    notes,
+  };
 }
 
 /** Tells what shows up about a source, once each. */

@@ -10,7 +10,6 @@ import { explain } from './errors.ts';
 import { formatClock } from './format.ts';
 import { limitTo } from './limit.ts';
 import type { Output, Voice } from './output.ts';
-import { fecText } from './protecting.ts';
 import { report } from './report.ts';
 import {
   openSource,
@@ -20,7 +19,7 @@ import {
   type SendValues,
   type Sent,
 } from './sending.ts';
-import { figures, noteTeller, sayEnd, secondPathEvent } from './sent.ts';
+import { figures, noteTeller, sayEnd, sendingEvent } from './sent.ts';
 import { aborted } from './signal.ts';
 
 /** Files that are looked at together: each that is no transport stream needs an ffmpeg meanwhile. */
@@ -170,27 +169,12 @@ export class Station {
     return this.#output.about(name, { channel: name });
   }
 
-  #announce(
-    name: string,
-    { session, addresses, via, secondPath }: OpenSender & Pick<Channel, 'addresses'>,
-    voice: Voice,
-  ): void {
-    const { media, durationMs, totalBytes, notes } = session.source;
-    const to = addresses.map((each) => formatMediaAddress(each));
+  #announce(name: string, sender: OpenSender & Pick<Channel, 'addresses'>, voice: Voice): void {
+    const { session, addresses } = sender;
+    const { media, durationMs } = session.source;
     const { ttl, fec } = this.#values;
-    voice.event({
-      event: 'sending',
-      to,
-      name,
-      media,
-      durationMs,
-      totalBytes,
-      ttl,
-      interface: via,
-      fec: fecText(fec),
-      secondPath: secondPathEvent(secondPath),
-      notes,
-    });
+    voice.event(sendingEvent(sender, { name, addresses, ttl, fec }));
+    const to = addresses.map((each) => formatMediaAddress(each));
     const length = durationMs === undefined ? '' : formatClock(durationMs);
     this.#output.say(`  ✓ ${this.#row(name, to.join(' '), length, media)}`);
   }
