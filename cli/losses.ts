@@ -1,6 +1,7 @@
 /** Losses by cause, and what repair did about them, in words: the same in every command. */
 import { adviceRemedy, adviceSentence, settingWords, tooSlowSentence } from '../wire/advice-words.ts';
 import type { LossByCause, StreamSnapshot } from '../wire/metrics.ts';
+import { pathWords } from '../wire/path-words.ts';
 import { formatShare, plural } from './format.ts';
 
 const LARGER_BUFFER = 'sudo sysctl -w net.core.rmem_max=33554432';
@@ -141,11 +142,6 @@ export function repairWords({ repair, paths }: StreamSnapshot): string | undefin
       words.push(`repair packets of no use: ${reasons.join(', ')}`);
     }
   }
-  if (paths) {
-    const [first, second] = paths.paths;
-    if (first.received === 0) words.push('nothing came on the first path');
-    else if (second.received === 0) words.push('nothing came on the second path');
-    else words.push(`${first.saved} only on the first path, ${second.saved} only on the second`);
-  }
+  if (paths) words.push(pathWords(paths));
   return words.length === 0 ? undefined : words.join(', ');
 }

@@ -2,6 +2,7 @@
 import type { JSX } from 'preact';
 import { settingWords } from '../../wire/advice-words.ts';
 import type { StreamSnapshot } from '../../wire/metrics.ts';
+import { pathWords } from '../../wire/path-words.ts';
 import { bitrate, clockTime, count, milliseconds, percent, seconds } from './format.ts';
 import { lossShare } from './history.ts';
 import { playback } from './media.ts';
@@ -84,6 +85,7 @@ function facts(stream: StreamSnapshot): Row[] {
       words.protection,
       stream.repair?.setting === undefined ? undefined : settingWords(stream.repair.setting),
     ],
+    [words.paths, stream.paths && pathWords(stream.paths)],
     [words.missingBefore, happened(stream.missingBefore)],
     [words.freezes, hidden(stream.concealed?.freezes, stream.concealed?.frozenMs)],
     [words.soundGaps, hidden(stream.concealed?.soundGaps, stream.concealed?.soundFilledMs)],

@@ -83,6 +83,7 @@ export const strings = {
     byFec: (fec: number) => `${count(fec)} by FEC`,
     sentAgain: (again: number) => `${count(again)} sent again`,
     protection: 'Protected by FEC',
+    paths: 'Two paths',
     reordered: 'Out of order',
     duplicate: 'Duplicates',
     overflow: 'Buffer overflow',
