@@ -107,14 +107,8 @@ describe('SenderReporter: when', () => {
   it('is silent before the start, and starts once only', () => {
     const stage = reporter();
     expect(stage.wakeAt).toBe(Infinity);
-    const reports = run(
-      stage,
-      [
-        [50, { kind: 'start' }],
-        [60, { kind: 'start' }],
-      ],
-      140,
-    );
+    const starts = [50, 60].map((at): Timed<SenderReporterInput> => [at, { kind: 'start' }]);
+    const reports = run(stage, starts, 140);
     expect(reports.map(([at]) => at)).toEqual([50]);
   });
 
