@@ -56,7 +56,7 @@ export interface WindowCounters {
 }
 
 /** Datagrams that fit by default: 8 s of 20 Mbit/s, 170 ms of 1 Gbit/s. 32 MiB if ever all are held at once. */
-export const DEFAULT_CAPACITY = 16_384;
+const DEFAULT_CAPACITY = 16_384;
 
 /** In place of a slot. */
 const NOWHERE = -1;

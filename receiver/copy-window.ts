@@ -10,7 +10,7 @@ import { PIECE_BYTES, type CopyAck } from '../wire/copy.ts';
 import { Unwrapper } from '../wire/sequence.ts';
 
 /** Pieces behind the last one written that are taken: 5.4 MB. */
-export const RECEIVE_WINDOW = 4096;
+const RECEIVE_WINDOW = 4096;
 
 /** The newest transmissions that are told of. Even when every other one is lost, an acknowledgement holds them. */
 const TOLD = 1024;

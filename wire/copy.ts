@@ -35,7 +35,7 @@ export {
 } from './copy-payload.ts';
 
 /** In front of every payload. */
-export const COPY_HEADER_BYTES = 17;
+const COPY_HEADER_BYTES = 17;
 /** In front of the bytes of a piece: header and number of the transmission. */
 export const PIECE_HEADER_BYTES = COPY_HEADER_BYTES + 4;
 

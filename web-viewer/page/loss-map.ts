@@ -30,7 +30,7 @@ export interface MapColumn extends MapCounts {
 }
 
 /** How many numbers are told apart: 1, 2–9, 10–99, 100–999, 1000 and more. */
-export const LEVELS = 5;
+const LEVELS = 5;
 
 /** The step of a number: 0 for nothing, 1 to `LEVELS`. */
 export function levelOf(count: number): number {

@@ -11,7 +11,7 @@ export const connection = new Connection(
 );
 
 /** Histories by stream id. The map stays the same; `ticks` counts the snapshots that went in. */
-export const histories = new Map<string, History>();
+const histories = new Map<string, History>();
 export const ticks = signal(0);
 /** When the newest snapshots came, milliseconds since 1970. */
 export const updatedAt = signal(0);
