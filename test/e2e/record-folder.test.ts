@@ -144,7 +144,7 @@ describe('record of several streams', () => {
       'a file where the folder should be',
       () => [freshGroup(), freshGroup(), fileOf('film.ts', 'an older recording')],
       8,
-      /E402 ".*film\.ts" may not be written\.\n.*it is a file, and several streams need a folder/,
+      /E402 ".*film\.ts" may not be written\.\n.*it is a file, and a folder is needed/,
     ],
   ];
   for (const [name, words, code, said] of refusals) {
