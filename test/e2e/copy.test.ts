@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { openLossyProxy, type LossyProxy, type LossyProxyOptions } from '../helpers/lossy-proxy.ts';
 import { fileOf, freshPort, lancast, MAIN, Program, sha256, temporaryFolder } from './program.ts';
 
@@ -49,16 +49,7 @@ function summaryOf(program: Program): Record<string, unknown> {
   return program.events.find(({ event }) => event === 'summary') ?? {};
 }
 
-/** The engines of this system, each with the environment that asks for it. */
-const engines: [engine: string, withoutNative: string][] = [
-  ...(process.platform === 'linux' ? [['native', ''] as [string, string]] : []),
-  ['javascript', '1'],
-];
-
-describe.each(engines)('a file that is sent whole (engine %s)', (_engine, withoutNative) => {
-  beforeEach(() => void vi.stubEnv('LANCAST_NO_NATIVE', withoutNative));
-  afterEach(() => void vi.unstubAllEnvs());
-
+describe('a file that is sent whole', () => {
   it('arrives, and both ends say the same of it', async () => {
     const [port, folder] = [freshPort(), temporaryFolder()];
     const record = await receiver(port, folder);

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { isRtcp } from '../../wire/rtcp.ts';
 import { RTP_MP2T } from '../../wire/rtp.ts';
 import { openLossyProxy, type Cable, type LossyProxy } from '../helpers/lossy-proxy.ts';
@@ -119,15 +119,7 @@ async function relayed(
   }
 }
 
-const engines: [engine: string, withoutNative: string][] = [
-  ...(process.platform === 'linux' ? [['native', ''] as [string, string]] : []),
-  ['javascript', '1'],
-];
-
-describe.each(engines)('a film behind a cable that loses 10 % (engine %s)', (_engine, withoutNative) => {
-  beforeEach(() => void vi.stubEnv('LANCAST_NO_NATIVE', withoutNative));
-  afterEach(() => void vi.unstubAllEnvs());
-
+describe('a film behind a cable that loses 10 %', () => {
   it('is recorded whole, for what is missing is asked for', async () => {
     const cables = [{ there: share(0.1, 1), back: { delayMs: 10, loss: 0.1 } }];
     const { recorded, summary, relays } = await relayed(1, { cables });
