@@ -66,8 +66,9 @@ const MAX_BACK_OFF_MS = 20;
 const MOST_UNANSWERED = 64;
 const UNANSWERED_MS = 2000;
 const PROBE_MS = 200;
-/** When for so long all answers came after a second request, the round trip is longer than was thought. */
+/** When for so long, and so many in a row, all answers came after a second request, the round trip is longer than was thought. */
 const LATE_ANSWERS_MS = 1000;
+const LATE_ANSWERS = 3;
 
 /** A missing datagram. */
 interface Missing {
@@ -98,6 +99,7 @@ export class NackGenerator implements Stage<NackGeneratorInput, readonly number[
   #answerMs: number; // smoothed time from a request to its answer
   #unrestMs = 0; // mean deviation of it
   #timedAt = -Infinity; // when the latest answer to a single request came
+  #lateAnswers = 0; // in a row
   #unanswered = 0; // requests since the last answer
   #unansweredFrom = 0; // when the first of them was made
   #probeAt = -Infinity;
@@ -255,11 +257,13 @@ export class NackGenerator implements Stage<NackGeneratorInput, readonly number[
   #learnRoundTrip({ tries, askedAt }: Missing, now: number): void {
     this.stats.repaired++;
     if (tries > 1) {
-      if (now < this.#timedAt + LATE_ANSWERS_MS) return;
+      // One or two may be answers to the second request: the first, or its answer, was lost.
+      if (++this.#lateAnswers < LATE_ANSWERS || now < this.#timedAt + LATE_ANSWERS_MS) return;
       this.#answerMs *= 1.5;
       this.#timedAt = now;
       return;
     }
+    this.#lateAnswers = 0;
     const answerMs = Math.max(0, now - askedAt);
     if (this.#timedAt === -Infinity) {
       this.#answerMs = answerMs;

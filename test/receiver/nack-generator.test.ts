@@ -205,6 +205,20 @@ describe('the round trip', () => {
     expect(learned(10, 50, 20_000)).toBeLessThan(80);
   });
 
+  it('is not thought longer because one answer of several was lost', () => {
+    const window = new Window().hold(0, 2);
+    const generator = new NackGenerator({
+      expectation: window,
+      isMulticast: false,
+      roundTripMs: 20,
+      random: () => 0.5,
+    });
+    generator.push(ARRIVALS, 0);
+    expect([generator.poll(2), generator.poll(24)]).toEqual([[1], [1]]);
+    generator.push({ kind: 'repaired', index: 1 }, 5044);
+    expect(generator.roundTripMs).toBe(20);
+  });
+
   it('so short that ten tries would be used up at once leaves time between them', () => {
     const window = new Window().hold(0, 2);
     window.deadline = 200;
