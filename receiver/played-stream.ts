@@ -162,9 +162,11 @@ export class PlayedStream {
     return arrivedAt >= this.silentAt ? 'foreign' : reading;
   }
 
-  /** Takes a datagram from a port of repair packets, of whoever sends the stream. */
-  takeRepairPacket(data: Buffer, address: string, arrivedAt: number): void {
-    if (this.#isOfSender(address)) this.#repair?.takeRepairPacket(data, arrivedAt);
+  /** Takes a datagram from a port of repair packets. False: it is not of whoever sends the stream. */
+  takeRepairPacket(data: Buffer, address: string, arrivedAt: number): boolean {
+    if (!this.#isOfSender(address)) return false;
+    this.#repair?.takeRepairPacket(data, arrivedAt);
+    return true;
   }
 
   /** Takes a retransmission, of whoever sends the stream. */

@@ -10,6 +10,7 @@ import type { StreamSnapshot } from '../wire/metrics.ts';
 import type { Stage } from '../wire/stage.ts';
 import { firstOf, type Beginning } from './beginning.ts';
 import { Demultiplexer, type Sender } from './demultiplexer.ts';
+import { HeldRepairs } from './held-repairs.ts';
 import { PlayedStream, type PlayedFigures, type PlayedStreamOptions } from './played-stream.ts';
 import { ReceiverReporter } from './reporter.ts';
 import type { Released } from './sink.ts';
@@ -99,6 +100,8 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
   nearest: string | undefined;
   readonly #stream: PlayedStream;
   readonly #demultiplexer: Demultiplexer;
+  /** Of senders that do not play yet. */
+  readonly #repairs = new HeldRepairs();
   readonly #reporter: ReceiverReporter;
   readonly #latencyMs: number;
   readonly #ready: ReceptionOutput[] = [];
@@ -149,8 +152,9 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
     // What else lies unread may be as old: nothing is given up that this does not prove late.
     if (arrivedAt > this.#heardAt) this.#heardAt = arrivedAt;
     this.#isFresh = true;
-    if (kind === 'repair-packet') this.#stream.takeRepairPacket(data, address, arrivedAt);
-    else this.#stream.takeRetransmission(data, address, arrivedAt);
+    if (kind === 'retransmission') this.#stream.takeRetransmission(data, address, arrivedAt);
+    else if (!this.#stream.takeRepairPacket(data, address, arrivedAt))
+      this.#repairs.hold(data, address, arrivedAt);
   }
 
   /**
@@ -312,7 +316,12 @@ export class Reception implements Stage<ReceptionInput, ReceptionOutput> {
   #replayNext(): void {
     const next = this.#stream.nextHeld();
     const source = this.#stream.sender?.endpoint;
-    if (next && source) this.#take(next.data, next.arrivedAt, source, false);
+    if (!source) return;
+    const until = next?.arrivedAt ?? Infinity;
+    const { address } = source;
+    for (let each = this.#repairs.next(address, until); each; each = this.#repairs.next(address, until))
+      this.#stream.takeRepairPacket(each.data, address, each.arrivedAt);
+    if (next) this.#take(next.data, next.arrivedAt, source, false);
   }
 
   /** What has arrived until then is in, as far as can be known. */
